@@ -1,0 +1,158 @@
+//! The tokens of the local identity: RS256 JWTs, issued and checked with one RSA key made on this machine.
+
+use std::{fmt, fs, io, path::Path};
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use rsa::pkcs1::{DecodeRsaPrivateKey, EncodeRsaPrivateKey, EncodeRsaPublicKey, LineEnding};
+use serde::{Deserialize, Serialize};
+
+/// The audience of a token for Azure SQL: the resource, with its closing slash.
+pub const AUDIENCE: &str = "https://database.windows.net/";
+
+/// What a token says, in the claims that Azure SQL looks at and the ones that give it its real length.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who the token is for: [`AUDIENCE`] for Azure SQL.
+    pub aud: String,
+    /// Who issued it.
+    pub iss: String,
+    /// When it was issued, in seconds since 1970.
+    pub iat: i64,
+    /// From when it holds, in seconds since 1970.
+    pub nbf: i64,
+    /// Until when it holds, in seconds since 1970.
+    pub exp: i64,
+    /// The client id of the identity.
+    pub appid: String,
+    /// The object id of the identity's service principal.
+    pub oid: String,
+    /// The subject: the object id again, as Entra writes it for an app.
+    pub sub: String,
+    /// The tenant.
+    pub tid: String,
+    /// `app` for an identity that is not a person.
+    pub idtyp: String,
+    /// The groups of the identity; a real token's length (about 2,200 characters) comes from claims like this.
+    pub groups: Vec<String>,
+}
+
+impl Claims {
+    /// The claims of the identity with this client id, from now on for `lifetime_seconds`.
+    pub fn new(client_id: &str, lifetime_seconds: i64) -> Self {
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        let tenant = "11111111-2222-3333-4444-555555555555";
+        // The object id is another id than the client id, and the same for the same identity.
+        let oid = uuid::Uuid::from_u128(
+            client_id.bytes().fold(0x9e37_79b9_7f4a_7c15, |hash: u128, byte| {
+                hash.wrapping_mul(0x0100_0000_01b3).wrapping_add(u128::from(byte))
+            }) | (4 << 76),
+        );
+        Claims {
+            aud: AUDIENCE.to_owned(),
+            iss: format!("https://sts.windows.net/{tenant}/"),
+            iat: now,
+            nbf: now,
+            exp: now + lifetime_seconds,
+            appid: client_id.to_owned(),
+            oid: oid.to_string(),
+            sub: oid.to_string(),
+            tid: tenant.to_owned(),
+            idtyp: "app".to_owned(),
+            groups: (0..16).map(|n| format!("00000000-0000-4000-8000-{n:012}")).collect(),
+        }
+    }
+}
+
+/// Why a token was refused: its signature, its audience or its time.
+#[derive(Debug, thiserror::Error)]
+#[error("the token was refused: {0}")]
+pub struct TokenRefused(#[from] jsonwebtoken::errors::Error);
+
+/// Issues tokens, and checks that a token is one of its own.
+#[derive(Clone)]
+pub struct TokenIssuer {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+}
+
+impl fmt::Debug for TokenIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenIssuer")
+    }
+}
+
+impl TokenIssuer {
+    /// An issuer with a key of its own, kept nowhere.
+    ///
+    /// # Errors
+    /// When the machine gives no randomness.
+    pub fn generate() -> io::Result<Self> {
+        Self::from_key(&new_key()?)
+    }
+
+    /// The issuer whose key lies in `directory`; makes the key (and the directory) the first time.
+    ///
+    /// # Errors
+    /// When the file can be neither read nor written, or holds no RSA key.
+    pub fn load_or_create(directory: &Path) -> io::Result<Self> {
+        let path = directory.join("identity-key.pem");
+        if let Ok(pem) = fs::read_to_string(&path) {
+            let key = rsa::RsaPrivateKey::from_pkcs1_pem(&pem).map_err(|error| {
+                io::Error::other(format!(
+                    "{} holds no RSA key ({error}); delete it, a new one is made",
+                    path.display()
+                ))
+            })?;
+            return Self::from_key(&key);
+        }
+        let key = new_key()?;
+        fs::create_dir_all(directory)?;
+        let pem = key.to_pkcs1_pem(LineEnding::LF).map_err(io::Error::other)?;
+        write_private(&path, pem.as_bytes())?;
+        Self::from_key(&key)
+    }
+
+    fn from_key(key: &rsa::RsaPrivateKey) -> io::Result<Self> {
+        let private = key.to_pkcs1_der().map_err(io::Error::other)?;
+        let public = key.to_public_key().to_pkcs1_der().map_err(io::Error::other)?;
+        Ok(TokenIssuer {
+            encoding: EncodingKey::from_rsa_der(private.as_bytes()),
+            decoding: DecodingKey::from_rsa_der(public.as_bytes()),
+        })
+    }
+
+    /// Signs a token.
+    ///
+    /// # Errors
+    /// When the key cannot sign.
+    pub fn issue(&self, claims: &Claims) -> io::Result<String> {
+        let header = Header { kid: Some("local".to_owned()), ..Header::new(Algorithm::RS256) };
+        jsonwebtoken::encode(&header, claims, &self.encoding).map_err(io::Error::other)
+    }
+
+    /// Checks a token as Azure SQL does: the signature, the audience, the time (no leeway).
+    ///
+    /// # Errors
+    /// [`TokenRefused`] says which of them failed.
+    pub fn verify(&self, token: &str) -> Result<Claims, TokenRefused> {
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.set_audience(&[AUDIENCE]);
+        validation.leeway = 0;
+        validation.validate_nbf = true;
+        Ok(jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation)?.claims)
+    }
+}
+
+fn new_key() -> io::Result<rsa::RsaPrivateKey> {
+    rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).map_err(io::Error::other)
+}
+
+/// Writes a file that only its owner may read.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    use io::Write;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(content)
+}

@@ -1,0 +1,1 @@
+//! One Azure SQL session for each Azure Functions invocation.
