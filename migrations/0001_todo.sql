@@ -1,6 +1,6 @@
 CREATE TABLE dbo.todo (
     id int IDENTITY(1, 1) NOT NULL CONSTRAINT pk_todo PRIMARY KEY,
-    title nvarchar(200) NOT NULL,
+    title nvarchar(400) NOT NULL,
     done bit NOT NULL CONSTRAINT df_todo_done DEFAULT 0,
     created_at datetimeoffset(3) NOT NULL CONSTRAINT df_todo_created_at DEFAULT SYSDATETIMEOFFSET()
 );

@@ -148,13 +148,11 @@ impl SettingsError {
     }
 
     /// TLS cannot be set up at all.
-    #[allow(dead_code, reason = "for the TLS side of this module")]
     pub(crate) fn tls(reason: impl fmt::Display) -> Self {
         SettingsError::new("TLS", format!("cannot be set up ({reason})"))
     }
 
     /// The file of `ServerCertificate` cannot be used.
-    #[allow(dead_code, reason = "for the TLS side of this module")]
     pub(crate) fn certificate(path: &Path, reason: impl fmt::Display) -> Self {
         let problem =
             format!("{} cannot be used ({reason}); expected a PEM file with a certificate", path.display());

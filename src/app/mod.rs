@@ -1,0 +1,303 @@
+//! The app: which function is which handler, checked against the project, then served until it is told to stop.
+
+mod settings;
+
+use std::{fmt, io, path::PathBuf, process::ExitCode, sync::Arc};
+
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+pub(crate) use settings::{AppSettings, Environment};
+
+use crate::{
+    Error, Result, Session,
+    connection::{Connector, Settings},
+    handler::{AnyHandler, Handler, Outputs, Trigger},
+    host::{
+        Project, RouteTable,
+        server::{Server, filter},
+    },
+    http::{Request, Response},
+    migrate, telemetry,
+};
+
+/// A Functions app: its handlers by the names of their functions.
+///
+/// ```no_run
+/// use sqlscope::{FunctionApp, Request, Response, Result, Session, http::json};
+///
+/// #[tokio::main]
+/// async fn main() -> std::process::ExitCode {
+///     FunctionApp::from_env().http("HttpTrigger", handle).run().await
+/// }
+///
+/// async fn handle(_request: Request, session: &Session) -> Result<Response> {
+///     let now: String = session.query_one("SELECT SYSDATETIMEOFFSET()", &[]).await?;
+///     Ok(json(&now))
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "an app does nothing until `run` or `start`"]
+pub struct FunctionApp {
+    environment: Environment,
+    of_process: bool,
+    connector: Option<Arc<Connector>>,
+    handlers: Vec<(String, AnyHandler)>,
+}
+
+impl FunctionApp {
+    /// An app in the process's environment, with the process-wide connector.
+    pub fn from_env() -> Self {
+        FunctionApp {
+            environment: Environment::of_process(),
+            of_process: true,
+            connector: None,
+            handlers: Vec::new(),
+        }
+    }
+
+    /// An app in an environment of its own, for tests. (The identity libraries read the process's environment all the
+    /// same: give the app a [`connector`](Self::connector) with a credential, or a user and password.)
+    pub fn with_environment(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        FunctionApp { environment: Environment::new(variables), of_process: false, ..Self::from_env() }
+    }
+
+    /// Uses this connector for the sessions, instead of one made from the environment.
+    pub fn connector(mut self, connector: Arc<Connector>) -> Self {
+        self.connector = Some(connector);
+        self
+    }
+
+    /// Registers the handler of an HTTP function: `async fn(Request, &Session) -> Result<Response>`, or
+    /// `async fn(Request) -> Result<Response>` for one that needs no database.
+    pub fn http<Marker>(
+        mut self,
+        function: impl Into<String>,
+        handler: impl Handler<Marker, Request, Response>,
+    ) -> Self {
+        self.handlers.push((function.into(), AnyHandler::Http(handler.erase())));
+        self
+    }
+
+    /// Registers the handler of a function with another trigger: `async fn(Trigger, &Session) -> Result<Outputs>`, or
+    /// `async fn(Trigger) -> Result<Outputs>`.
+    pub fn on<Marker>(
+        mut self,
+        function: impl Into<String>,
+        handler: impl Handler<Marker, Trigger, Outputs>,
+    ) -> Self {
+        self.handlers.push((function.into(), AnyHandler::Trigger(handler.erase())));
+        self
+    }
+
+    /// Runs the app until SIGTERM or Ctrl-C; or, as `handler migrate`, applies the migrations.
+    ///
+    /// Exits with 0 when it was told to stop or the migrations are applied, else with 1: the host never restarts a
+    /// handler that exits with 0, and takes 200 for an intended restart.
+    pub async fn run(self) -> ExitCode {
+        if let Err(text) = telemetry::init(self.environment.get("SQLSCOPE_LOG").as_deref()) {
+            eprintln!("error: {text}");
+            return ExitCode::FAILURE;
+        }
+        telemetry::log_panics();
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            ["migrate"] => self.migrate().await,
+            // What host.json's `arguments` adds is the application's own.
+            [] => self.serve().await,
+            [other, ..] if !other.starts_with('-') => Err(Error::Startup(format!(
+                "`{other}` is no command: `migrate` applies the migrations, and no argument serves the functions"
+            ))),
+            _ => self.serve().await,
+        };
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tracing::error!("{}", error.chain());
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    async fn serve(self) -> Result<()> {
+        let app = self.start().await?;
+        stop_signal().await?;
+        tracing::info!("stopping: invocations in flight may finish within {:?}", app.grace);
+        tokio::select! {
+            () = app.stop() => Ok(()),
+            second = stop_signal() => second,
+        }
+    }
+
+    /// Starts to serve, and returns at once.
+    ///
+    /// # Errors
+    /// When host.json, a function.json and the handlers do not fit, a setting is wrong, or the port is taken.
+    pub async fn start(self) -> Result<RunningApp> {
+        let root = self.root();
+        let project = Project::read(&root, &|name| self.environment.get(name))?;
+        let routes = RouteTable::new(&project)?;
+        let settings = AppSettings::read(&self.environment, &project)?;
+        let handlers = self.handlers;
+        let takes_session = handlers.iter().any(|(_, handler)| handler.takes_session());
+        let connector = match self.connector {
+            Some(connector) => Some(connector),
+            None if !takes_session => None,
+            None if self.of_process => Some(Connector::from_env()?),
+            None => Some(connector_of(&self.environment)?),
+        };
+        if let Some(connector) = &connector {
+            connector.prefetch_token();
+        }
+        let handlers = in_order(handlers, &project)?;
+        let listener = TcpListener::bind(("127.0.0.1", settings.port)).await.map_err(|error| {
+            Error::Startup(format!(
+                "the handler cannot listen on 127.0.0.1:{} (FUNCTIONS_CUSTOMHANDLER_PORT): {error}",
+                settings.port
+            ))
+        })?;
+        let port = listener.local_addr().map_err(Error::other)?.port();
+        let grace = settings.shutdown;
+        let functions = project.functions.len();
+        let server = Arc::new(Server { project, routes, handlers, connector, settings });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = warp::serve(filter(server)).incoming(listener).graceful(async {
+            // A dropped sender stops, too.
+            let _ = stopped.await;
+        });
+        let task = tokio::spawn(serving.run());
+        tracing::info!(port, functions, "the handler is ready");
+        Ok(RunningApp { port, grace, stop: Some(stop), task })
+    }
+
+    /// Applies the migrations of the project.
+    async fn migrate(self) -> Result<()> {
+        let connector = match (&self.connector, self.of_process) {
+            (Some(connector), _) => connector.clone(),
+            (None, true) => Connector::from_env()?,
+            (None, false) => connector_of(&self.environment)?,
+        };
+        let folder = self.root().join("migrations");
+        let session = Session::open(&connector).await?;
+        let outcome = migrate::apply(&session, &folder).await;
+        session.close().await;
+        let applied = outcome?;
+        tracing::info!(applied = applied.len(), "the migrations are applied");
+        Ok(())
+    }
+
+    /// The project's folder: where the host says, else the working directory.
+    fn root(&self) -> PathBuf {
+        self.environment.get("FUNCTIONS_APP_ROOT_PATH").map_or_else(|| PathBuf::from("."), PathBuf::from)
+    }
+}
+
+fn connector_of(environment: &Environment) -> Result<Arc<Connector>> {
+    let settings = Settings::from_environment(&|name| environment.get(name))?;
+    Connector::new(settings).map(Arc::new)
+}
+
+/// The handlers in the order of the project's functions, each function with one of the right kind.
+fn in_order(mut handlers: Vec<(String, AnyHandler)>, project: &Project) -> Result<Vec<AnyHandler>> {
+    let mut ordered = Vec::new();
+    for function in &project.functions {
+        let file = function.file_name();
+        let Some(at) = handlers.iter().position(|(name, _)| *name == function.name) else {
+            let near =
+                crate::spelling::did_you_mean(&function.name, handlers.iter().map(|(name, _)| name.as_str()));
+            return Err(Error::Startup(format!(
+                "{file}: no handler is registered for the function `{name}`{near}; add \
+                 `.http(\"{name}\", …)` or `.on(\"{name}\", …)` in src/main.rs, or delete the folder",
+                name = function.name
+            )));
+        };
+        let (name, handler) = handlers.remove(at);
+        match (&handler, &function.http) {
+            (AnyHandler::Http(_), None) => {
+                return Err(Error::Startup(format!(
+                    "{file}: the trigger of `{name}` is a {}, but its handler is registered with `.http`; use \
+                     `.on(\"{name}\", …)` in src/main.rs",
+                    function.trigger.kind
+                )));
+            }
+            (AnyHandler::Trigger(_), Some(_)) => {
+                return Err(Error::Startup(format!(
+                    "{file}: the trigger of `{name}` is an httpTrigger, but its handler is registered with `.on`; use \
+                     `.http(\"{name}\", …)` in src/main.rs"
+                )));
+            }
+            _ => ordered.push(handler),
+        }
+    }
+    match handlers.first() {
+        Some((name, _)) if project.functions.iter().any(|function| function.name == *name) => {
+            Err(Error::Startup(format!("the function `{name}` has two handlers; remove one in src/main.rs")))
+        }
+        Some((name, _)) => {
+            let names = project.functions.iter().map(|function| function.name.as_str());
+            let near = crate::spelling::did_you_mean(name, names);
+            Err(Error::Startup(format!(
+                "a handler is registered for `{name}`, but there is no enabled function in {name}/function.json{near}; \
+                 add the file, or remove the handler in src/main.rs"
+            )))
+        }
+        None => Ok(ordered),
+    }
+}
+
+/// Waits for SIGTERM or Ctrl-C. The host itself sends neither: it kills.
+async fn stop_signal() -> Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).map_err(Error::other)?;
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            outcome = tokio::signal::ctrl_c() => outcome.map_err(Error::other),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.map_err(Error::other)
+}
+
+/// An app that serves. Dropping it stops it without waiting for what is in flight.
+pub struct RunningApp {
+    port: u16,
+    grace: std::time::Duration,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl fmt::Debug for RunningApp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningApp").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+impl RunningApp {
+    /// The port on 127.0.0.1 that the app listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Accepts no more, lets invocations in flight finish within `SQLSCOPE_SHUTDOWN_SECONDS` (default 10), then cuts
+    /// them with their connections.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        let finished = tokio::time::timeout(self.grace, &mut self.task).await;
+        if finished.is_err() {
+            tracing::warn!("invocations were cut off after {:?}", self.grace);
+        }
+    }
+}
+
+impl Drop for RunningApp {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Error::Other(Box::new(error))
+    }
+}

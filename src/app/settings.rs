@@ -1,0 +1,143 @@
+//! The settings of the app itself, all named `SQLSCOPE_…`, read once at the start.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{Error, Result, host::Project};
+
+/// The environment as it was at the start.
+#[derive(Clone)]
+pub(crate) struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The process's own; a variable that is not Unicode counts as absent.
+    pub(crate) fn of_process() -> Self {
+        let variables = std::env::vars_os();
+        Environment(
+            variables
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+        )
+    }
+
+    pub(crate) fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Environment(variables.into_iter().collect())
+    }
+
+    /// A variable; one that is set to nothing counts as absent.
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    /// The names alone: values are secrets as often as not.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Every setting that starts with `SQLSCOPE_`.
+const NAMES: &[&str] = &[
+    "SQLSCOPE_COMMAND_TIMEOUT_SECONDS",
+    "SQLSCOPE_INVOCATION_TIMEOUT_SECONDS",
+    "SQLSCOPE_LOG",
+    "SQLSCOPE_MAX_BODY_BYTES",
+    "SQLSCOPE_OPEN_TIMEOUT_SECONDS",
+    "SQLSCOPE_SERVER_TIMING",
+    "SQLSCOPE_SHUTDOWN_SECONDS",
+];
+
+/// Azure's front end gives up after 230 s; an answer after that reaches nobody.
+const FRONT_END: Duration = Duration::from_secs(230);
+/// The host's own limit on the Consumption plan, where host.json names none.
+const HOST_DEFAULT: Duration = Duration::from_secs(300);
+/// The host kills the whole handler at `functionTimeout`: an invocation ends this much before.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// The app's settings.
+#[derive(Debug, Clone)]
+pub(crate) struct AppSettings {
+    pub(crate) port: u16,
+    pub(crate) max_body: usize,
+    pub(crate) http_deadline: Duration,
+    pub(crate) trigger_deadline: Duration,
+    pub(crate) server_timing: bool,
+    pub(crate) shutdown: Duration,
+}
+
+impl AppSettings {
+    pub(crate) fn read(environment: &Environment, project: &Project) -> Result<Self> {
+        for name in environment.0.keys().filter(|name| name.to_ascii_uppercase().starts_with("SQLSCOPE_")) {
+            if !NAMES.contains(&name.as_str()) {
+                let nearest = NAMES.iter().min_by_key(|known| strsim::levenshtein(known, name));
+                let nearest = nearest.copied().unwrap_or_default();
+                return Err(Error::Startup(format!(
+                    "the setting {name} is unknown; the nearest one is {nearest}"
+                )));
+            }
+        }
+        let host = project.function_timeout.unwrap_or(HOST_DEFAULT);
+        let trigger_deadline = host.saturating_sub(MARGIN).max(host / 2);
+        let asked = number(environment, "SQLSCOPE_INVOCATION_TIMEOUT_SECONDS", 1..=86_400)?;
+        let asked = asked.map(Duration::from_secs);
+        if let (Some(asked), Some(host)) = (asked, project.function_timeout)
+            && asked >= host
+        {
+            return Err(Error::Startup(format!(
+                "SQLSCOPE_INVOCATION_TIMEOUT_SECONDS is {}, and host.json's functionTimeout is {}s: the host would \
+                 kill the handler first; make the setting smaller than functionTimeout",
+                asked.as_secs(),
+                host.as_secs()
+            )));
+        }
+        let body = number(environment, "SQLSCOPE_MAX_BODY_BYTES", 0..=104_857_600)?;
+        let shutdown = number(environment, "SQLSCOPE_SHUTDOWN_SECONDS", 0..=3_600)?;
+        Ok(AppSettings {
+            port: port(environment)?,
+            max_body: body.map_or(10 << 20, |bytes| bytes as usize),
+            http_deadline: asked.unwrap_or(trigger_deadline).min(FRONT_END),
+            trigger_deadline: asked.unwrap_or(trigger_deadline),
+            server_timing: flag(environment, "SQLSCOPE_SERVER_TIMING")?,
+            shutdown: Duration::from_secs(shutdown.unwrap_or(10)),
+        })
+    }
+}
+
+fn port(environment: &Environment) -> Result<u16> {
+    for name in ["FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_HTTPWORKER_PORT"] {
+        if let Some(text) = environment.get(name) {
+            return text.parse().map_err(|_| {
+                Error::Startup(format!("{name} is `{text}`: a port from 0 to 65535 is expected"))
+            });
+        }
+    }
+    Err(Error::Startup(
+        "FUNCTIONS_CUSTOMHANDLER_PORT is not set: the Functions host sets it when it starts the handler. On your \
+         machine, run `cargo local` or `func start`"
+            .to_owned(),
+    ))
+}
+
+fn number(
+    environment: &Environment,
+    name: &str,
+    range: std::ops::RangeInclusive<u64>,
+) -> Result<Option<u64>> {
+    let Some(text) = environment.get(name) else { return Ok(None) };
+    match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(Some(number)),
+        _ => Err(Error::Startup(format!(
+            "{name} is `{text}`: a whole number from {} to {} is expected",
+            range.start(),
+            range.end()
+        ))),
+    }
+}
+
+fn flag(environment: &Environment, name: &str) -> Result<bool> {
+    match environment.get(name).as_deref() {
+        None | Some("0" | "false") => Ok(false),
+        Some("1" | "true") => Ok(true),
+        Some(text) => Err(Error::Startup(format!("{name} is `{text}`: 1 or 0 is expected"))),
+    }
+}

@@ -1,0 +1,162 @@
+//! Why no connection could be opened: the stage, the cause, and what to check.
+
+use std::{fmt, io, time::Duration};
+
+use super::transient::is_transient;
+use crate::{error::ServerError, identity::IdentityError};
+
+/// How far an attempt to open a connection got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Getting the access token.
+    Token,
+    /// Looking up the server's name and connecting to one of its addresses.
+    Tcp,
+    /// The first TDS exchange.
+    Prelogin,
+    /// The TLS handshake.
+    Tls,
+    /// The login itself, until the server has acknowledged it.
+    Login,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stage::Token => "getting the access token",
+            Stage::Tcp => "connecting",
+            Stage::Prelogin => "the first exchange (PRELOGIN)",
+            Stage::Tls => "the TLS handshake",
+            Stage::Login => "the login",
+        })
+    }
+}
+
+/// What ended one attempt.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cause {
+    #[error(transparent)]
+    Token(#[from] IdentityError),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Login(ServerError),
+    #[error("{0}")]
+    Protocol(String),
+    #[error("no answer within {}s", .0.as_secs_f32())]
+    Silence(Duration),
+    #[error("the server redirected the login more than {0} times")]
+    Redirects(u8),
+}
+
+impl Cause {
+    pub(crate) fn number(&self) -> Option<u32> {
+        match self {
+            Cause::Login(error) => Some(error.number()),
+            _ => None,
+        }
+    }
+
+    /// Whether another attempt may succeed.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Cause::Token(error) => error.is_transient(),
+            // rustls reports a certificate or protocol failure as InvalidData; all else is the network's.
+            Cause::Io(error) => {
+                !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+            }
+            Cause::Login(error) => is_transient(error.number()),
+            Cause::Protocol(_) | Cause::Redirects(_) => false,
+            Cause::Silence(_) => true,
+        }
+    }
+}
+
+/// No connection could be opened.
+#[derive(Debug)]
+pub struct OpenError {
+    pub(crate) stage: Stage,
+    pub(crate) server: String,
+    pub(crate) attempts: u32,
+    pub(crate) elapsed: Duration,
+    pub(crate) cause: Cause,
+}
+
+impl OpenError {
+    /// How far the last attempt got.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Whether a later try may succeed: the caller got 503, not 500.
+    pub fn is_transient(&self) -> bool {
+        self.cause.is_transient()
+    }
+
+    /// The number of the server's error, when the server refused the login.
+    pub fn number(&self) -> Option<u32> {
+        self.cause.number()
+    }
+
+    /// How long the caller is told to wait.
+    pub(crate) fn retry_after(&self) -> Duration {
+        match self.cause.number() {
+            Some(40501) => Duration::from_secs(10),
+            _ => Duration::from_secs(5),
+        }
+    }
+
+    /// What to check, in the log only.
+    fn advice(&self) -> &'static str {
+        match (self.stage, &self.cause) {
+            (_, Cause::Token(_)) => "",
+            (Stage::Tcp, _) => {
+                "; check the server's name and port, its firewall (\"Allow Azure services\", virtual network rules, \
+                 a private endpoint) and that nothing blocks outbound 1433 and 11000 to 11999"
+            }
+            (Stage::Tls, Cause::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                "; the certificate must be valid for the server's name: use its full name \
+                 (*.database.windows.net), or ServerCertificate=<pem> for a server with a CA of its own"
+            }
+            (_, Cause::Login(error)) => match error.number() {
+                18456 => {
+                    "; check that the identity is a user of this database (CREATE USER [app] FROM EXTERNAL PROVIDER), \
+                     that it is the identity you mean (its client id), and the tenant of the server"
+                }
+                4060 => "; check the database's name, and that the identity has a user in it",
+                40615 | 47073 => "; the server's firewall refuses this address",
+                40532 | 40531 => "; use the server's full name, such as x.database.windows.net",
+                40613 | 42108 | 42109 => {
+                    "; a serverless database that was paused needs up to a minute: raise \
+                     SQLSCOPE_OPEN_TIMEOUT_SECONDS if the callers can wait"
+                }
+                10928 | 10929 => "; the tier's limit of logins or sessions is reached",
+                _ => "",
+            },
+            _ => "",
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "no connection to {} could be opened: {} failed (attempt {}, {:.1}s): {}{}",
+            self.server,
+            self.stage,
+            self.attempts,
+            self.elapsed.as_secs_f32(),
+            crate::error::chain(&self.cause),
+            self.advice()
+        )
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The text already has the whole chain of the cause.
+        None
+    }
+}

@@ -1,0 +1,135 @@
+//! The first exchange of a TDS connection: PRELOGIN (MS-TDS 2.2.6.5), and its packet header (2.2.3.1).
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// The length of a packet header.
+pub(crate) const HEADER: usize = 8;
+/// PRELOGIN's packet type; TLS handshake bytes travel in it too.
+pub(crate) const TYPE_PRELOGIN: u8 = 0x12;
+/// The packet type of a server's answers.
+const TYPE_REPLY: u8 = 0x04;
+const STATUS_END_OF_MESSAGE: u8 = 0x01;
+
+const OPTION_VERSION: u8 = 0x00;
+const OPTION_ENCRYPTION: u8 = 0x01;
+const OPTION_INSTANCE: u8 = 0x02;
+const OPTION_THREAD: u8 = 0x03;
+const OPTION_MARS: u8 = 0x04;
+const OPTION_FEDAUTH_REQUIRED: u8 = 0x06;
+const TERMINATOR: u8 = 0xff;
+
+const ENCRYPT_ON: u8 = 0x01;
+const ENCRYPT_NOT_SUPPORTED: u8 = 0x02;
+const ENCRYPT_REQUIRED: u8 = 0x03;
+
+/// A packet with its header.
+pub(crate) fn packet(kind: u8, payload: &[u8], last: bool, id: u8) -> Vec<u8> {
+    let mut packet = Vec::with_capacity(HEADER + payload.len());
+    // A packet is at most 32,767 bytes (MS-TDS 2.2.3.1.3); the callers cut below that.
+    let length = (HEADER + payload.len()) as u16;
+    packet.extend([kind, if last { STATUS_END_OF_MESSAGE } else { 0 }]);
+    packet.extend(length.to_be_bytes());
+    packet.extend([0, 0, id, 0]);
+    packet.extend_from_slice(payload);
+    packet
+}
+
+/// What the server answered.
+#[derive(Debug)]
+pub(crate) struct Prelogin {
+    payload: Vec<u8>,
+}
+
+impl Prelogin {
+    /// Sends the client's PRELOGIN and reads the server's.
+    pub(crate) async fn exchange<S>(stream: &mut S, token_login: bool) -> io::Result<Self>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        stream.write_all(&packet(TYPE_PRELOGIN, &request(token_login), true, 1)).await?;
+        stream.flush().await?;
+        let mut payload = Vec::new();
+        loop {
+            let mut header = [0; HEADER];
+            stream.read_exact(&mut header).await?;
+            if header[0] != TYPE_REPLY {
+                return Err(invalid(format!(
+                    "the server answered PRELOGIN with a packet of type {:#04x}: it does not speak TDS",
+                    header[0]
+                )));
+            }
+            let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
+            // A real answer has some 40 bytes.
+            if length < HEADER || payload.len() + length > 4096 {
+                return Err(invalid("the server's PRELOGIN answer has an impossible length".to_owned()));
+            }
+            let start = payload.len();
+            payload.resize(start + length - HEADER, 0);
+            stream.read_exact(&mut payload[start..]).await?;
+            if header[1] & STATUS_END_OF_MESSAGE != 0 {
+                break;
+            }
+        }
+        let prelogin = Prelogin { payload };
+        prelogin.encryption_offset()?;
+        Ok(prelogin)
+    }
+
+    /// Whether the server goes on encrypted, as every Azure SQL does.
+    pub(crate) fn encrypts(&self) -> io::Result<bool> {
+        let encryption = self.payload[self.encryption_offset()?];
+        Ok(matches!(encryption, ENCRYPT_ON | ENCRYPT_REQUIRED))
+    }
+
+    /// The answer as a packet for a driver that is to believe the stream below it needs no TLS.
+    pub(crate) fn into_unencrypted_answer(mut self) -> io::Result<Vec<u8>> {
+        let offset = self.encryption_offset()?;
+        self.payload[offset] = ENCRYPT_NOT_SUPPORTED;
+        Ok(packet(TYPE_REPLY, &self.payload, true, 1))
+    }
+
+    /// Where in the payload the ENCRYPTION byte is; always inside it.
+    fn encryption_offset(&self) -> io::Result<usize> {
+        let mut options = self.payload.chunks_exact(5);
+        let option = options
+            .by_ref()
+            .take_while(|option| option[0] != TERMINATOR)
+            .find(|option| option[0] == OPTION_ENCRYPTION);
+        option
+            .map(|option| usize::from(u16::from_be_bytes([option[1], option[2]])))
+            .filter(|offset| *offset < self.payload.len())
+            .ok_or_else(|| invalid("the server's PRELOGIN answer says nothing of encryption".to_owned()))
+    }
+}
+
+fn request(token_login: bool) -> Vec<u8> {
+    let mut options: Vec<(u8, &[u8])> = vec![
+        // The version of the client: this is no SQL Server component, so nothing hangs on it.
+        (OPTION_VERSION, &[0, 1, 0, 0, 0, 0]),
+        (OPTION_ENCRYPTION, &[ENCRYPT_ON]),
+        (OPTION_INSTANCE, &[0]),
+        (OPTION_THREAD, &[0, 0, 0, 0]),
+        (OPTION_MARS, &[0]),
+    ];
+    if token_login {
+        options.push((OPTION_FEDAUTH_REQUIRED, &[1]));
+    }
+    let mut head = Vec::new();
+    let mut body = Vec::new();
+    let start = options.len() * 5 + 1;
+    for (option, data) in options {
+        head.push(option);
+        head.extend(((start + body.len()) as u16).to_be_bytes());
+        head.extend((data.len() as u16).to_be_bytes());
+        body.extend_from_slice(data);
+    }
+    head.push(TERMINATOR);
+    head.append(&mut body);
+    head
+}
+
+fn invalid(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}

@@ -1,0 +1,134 @@
+//! The stream under the driver: already secured, and it can be hung up from outside at any moment.
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use futures_util::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::client::TlsStream;
+
+use super::prelogin::{HEADER, Prelogin};
+use super::tls::PreloginFrames;
+
+/// A secured connection to the server.
+pub(crate) type Secured = TlsStream<PreloginFrames<TcpStream>>;
+
+/// The one owner of the socket, shared by the driver's [`Stream`] and whoever has to end the connection.
+#[derive(Clone)]
+pub(crate) struct Line(Arc<Mutex<Option<Box<Secured>>>>);
+
+impl Line {
+    pub(crate) fn new(secured: Secured) -> Self {
+        Line(Arc::new(Mutex::new(Some(Box::new(secured)))))
+    }
+
+    fn poll<T>(&self, poll: impl FnOnce(Pin<&mut Secured>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        // Nothing inside can panic halfway through a change: a poisoned lock still guards a sound stream.
+        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match line.as_deref_mut() {
+            Some(secured) => poll(Pin::new(secured)),
+            None => Poll::Ready(Err(io::Error::new(io::ErrorKind::NotConnected, "the connection was cut"))),
+        }
+    }
+
+    /// Says goodbye and waits until the server has hung up too, which it does once it has rolled back what was
+    /// open. Without a bound: the caller sets one, and cuts the line then.
+    pub(crate) async fn hang_up(&self) -> io::Result<()> {
+        poll_fn(|cx| self.poll(|secured| secured.poll_shutdown(cx))).await?;
+        let mut rest = [0; 1024];
+        poll_fn(|cx| {
+            self.poll(|mut secured| {
+                loop {
+                    let mut buffer = ReadBuf::new(&mut rest);
+                    ready!(secured.as_mut().poll_read(cx, &mut buffer))?;
+                    if buffer.filled().is_empty() {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+            })
+        })
+        .await
+    }
+
+    /// Closes the socket at once. Whoever still reads or writes gets `NotConnected` at its next poll.
+    pub(crate) fn cut(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// What the driver reads and writes.
+///
+/// PRELOGIN and TLS are behind this stream already, so the driver's own PRELOGIN is swallowed and answered from
+/// memory; all that follows goes over the [`Line`].
+pub struct Stream {
+    line: Line,
+    /// The driver's PRELOGIN packet as far as it is written; `None` once it is whole.
+    swallowed: Option<Vec<u8>>,
+    answer: io::Cursor<Vec<u8>>,
+}
+
+impl Stream {
+    pub(crate) fn new(line: Line, prelogin: Prelogin) -> io::Result<Self> {
+        let answer = io::Cursor::new(prelogin.into_unencrypted_answer()?);
+        Ok(Stream { line, swallowed: Some(Vec::new()), answer })
+    }
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stream")
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let from_memory = io::Read::read(&mut self.answer, bytes)?;
+        if from_memory > 0 {
+            return Poll::Ready(Ok(from_memory));
+        }
+        let mut buffer = ReadBuf::new(bytes);
+        ready!(self.line.poll(|secured| secured.poll_read(cx, &mut buffer)))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let Some(packet) = &mut self.swallowed else {
+            return self.line.poll(|secured| secured.poll_write(cx, bytes));
+        };
+        let length = match packet.get(2..4) {
+            Some(length) => usize::from(u16::from_be_bytes([length[0], length[1]])).max(HEADER),
+            None => HEADER,
+        };
+        let taken = bytes.len().min(length - packet.len());
+        packet.extend_from_slice(&bytes[..taken]);
+        let whole = packet.get(2..4).is_some_and(|length| {
+            packet.len() >= usize::from(u16::from_be_bytes([length[0], length[1]])).max(HEADER)
+        });
+        if whole {
+            self.swallowed = None;
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.line.poll(|secured| secured.poll_flush(cx))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.line.poll(|secured| secured.poll_shutdown(cx))
+    }
+}

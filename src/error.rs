@@ -1,0 +1,381 @@
+//! The one error type: what went wrong, and the face that it shows outside.
+
+use std::{any::Any, borrow::Cow, fmt, time::Duration};
+
+use http::{HeaderValue, Method, StatusCode, header};
+use serde_json::json;
+
+use crate::{
+    connection::{OpenError, SettingsError},
+    host::ProjectError,
+    http::Response,
+    identity::IdentityError,
+};
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong in an invocation.
+///
+/// A handler returns it with `?`; the caller gets [`Error::to_response`] (problem+json with the invocation
+/// id, nothing internal), the log gets the whole cause.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request is wrong: 400, and `field` names the part that is.
+    #[error("{detail}")]
+    BadRequest {
+        /// The parameter, query key or JSON field.
+        field: Option<String>,
+        /// What was expected, shown to the caller.
+        detail: String,
+    },
+    /// There is no such thing: 404. The text is shown to the caller.
+    #[error("{0}")]
+    NotFound(Cow<'static, str>),
+    /// The path exists, the method does not: 405 with `Allow`.
+    #[error("only {} is allowed here", list(.allow))]
+    MethodNotAllowed {
+        /// The methods that are allowed.
+        allow: Vec<Method>,
+    },
+    /// The request contradicts what is there: 409. The text is shown to the caller.
+    #[error("{0}")]
+    Conflict(Cow<'static, str>),
+    /// The body is over the limit: 413.
+    #[error("the request body is over the limit of {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes (`SQLSCOPE_MAX_BODY_BYTES`).
+        limit: usize,
+    },
+
+    /// [`session::current`](crate::session::current) was called outside an invocation that has a session: 500.
+    #[error(
+        "there is no session here: session::current() works in an invocation whose handler takes `&Session`, \
+         not in a task of its own (tokio::spawn) and not in a handler without a session"
+    )]
+    NoSession,
+    /// The session's invocation is over: 500.
+    #[error("the session is closed: its invocation is over")]
+    SessionClosed,
+    /// The connection was thrown away earlier in this invocation: 500.
+    #[error("the session's connection was thrown away: {0}")]
+    SessionBroken(Cow<'static, str>),
+    /// A handle of a transaction that is over was used: 500.
+    #[error("this transaction is over")]
+    TransactionEnded,
+    /// The server gave the transaction up before its end, so it cannot be committed: 500.
+    #[error("the server has rolled the transaction back after an earlier error; nothing of it was committed")]
+    TransactionAborted,
+
+    /// SQL Server answered with an error: 409 for violated keys and constraints, 503 for a deadlock or a lock
+    /// timeout, else 500.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The connection failed in the middle of a command, whose outcome is unknown: 500.
+    #[error("the connection failed during a command: {0}")]
+    Connection(#[source] tiberius::error::Error),
+    /// A parameter or a value has no counterpart on the other side: 500.
+    #[error("{0}")]
+    Value(String),
+    /// A statement took longer than allowed; the connection was cut: 504.
+    #[error("a statement took longer than {}s; its connection was cut", .0.as_secs_f32())]
+    StatementTimeout(Duration),
+    /// No connection could be opened: 503 with `Retry-After`, or 500 where waiting does not help.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The invocation ran out of time: 504.
+    #[error("the invocation took longer than {}s", .0.as_secs_f32())]
+    Deadline(Duration),
+    /// The handler panicked: 500.
+    #[error("the handler panicked: {0}")]
+    Panic(String),
+
+    /// A setting is missing, misspelt or contradictory: the app does not start.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// host.json, a function.json and the registered handlers do not fit: the app does not start.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// The identity cannot be made: the app does not start.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The app cannot start, or a migration cannot be applied.
+    #[error("{0}")]
+    Startup(String),
+
+    /// The host sent what the protocol does not know: 500.
+    #[error("the host's request cannot be read: {0}")]
+    Protocol(String),
+    /// An error of the application's own: 500.
+    #[error("{0}")]
+    Other(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// A 400 that names the field.
+    pub fn bad_request(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Error::BadRequest { field: Some(field.into()), detail: detail.into() }
+    }
+
+    /// Wraps an error of the application's own: the caller sees a plain 500, the log its text.
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Error::Other(error.into())
+    }
+
+    /// The status that the caller gets.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Error::BadRequest { .. } => StatusCode::BAD_REQUEST,
+            Error::NotFound(_) => StatusCode::NOT_FOUND,
+            Error::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Error::Conflict(_) => StatusCode::CONFLICT,
+            Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::Server(error) => error.status(),
+            Error::Open(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
+            Error::StatementTimeout(_) | Error::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What the caller may read of it: the text of a 4xx of the request's own, else a sentence for the status.
+    fn detail(&self) -> String {
+        match self {
+            Error::BadRequest { .. }
+            | Error::NotFound(_)
+            | Error::MethodNotAllowed { .. }
+            | Error::Conflict(_)
+            | Error::TooLarge { .. } => self.to_string(),
+            _ => match self.status() {
+                StatusCode::CONFLICT => "The request contradicts what is stored.",
+                StatusCode::SERVICE_UNAVAILABLE => {
+                    "The database cannot take the request now. Try again later."
+                }
+                StatusCode::GATEWAY_TIMEOUT => "The request took too long.",
+                _ => "The request failed. The log has the cause, under this invocation id.",
+            }
+            .to_owned(),
+        }
+    }
+
+    /// The error as problem+json (RFC 9457), with the invocation id and nothing internal.
+    pub fn to_response(&self, invocation_id: &str) -> Response {
+        let status = self.status();
+        let mut problem = json!({
+            "type": "about:blank",
+            "title": status.canonical_reason().unwrap_or("Error"),
+            "status": status.as_u16(),
+            "detail": self.detail(),
+            "invocationId": invocation_id,
+        });
+        if let Error::BadRequest { field: Some(field), .. } = self {
+            problem["field"] = json!(field);
+        }
+        let mut response = Response::new(problem.to_string().into());
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let seconds = match self {
+                Error::Open(error) => error.retry_after(),
+                _ => Duration::from_secs(1),
+            };
+            headers.insert(header::RETRY_AFTER, seconds.as_secs().max(1).into());
+        }
+        if let Error::MethodNotAllowed { allow } = self
+            && let Ok(value) = HeaderValue::from_str(&list(allow))
+        {
+            headers.insert(header::ALLOW, value);
+        }
+        response
+    }
+
+    /// The error with all its causes, in one line, for the log.
+    pub(crate) fn chain(&self) -> String {
+        chain(self)
+    }
+}
+
+/// An error with all its causes in one line; a cause that the text before it already ends with is not repeated.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// The text that a panic was given.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("with no text")
+}
+
+fn list(methods: &[Method]) -> String {
+    methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
+}
+
+impl From<tiberius::error::Error> for Error {
+    fn from(error: tiberius::error::Error) -> Self {
+        match error {
+            tiberius::error::Error::Server(token) => Error::Server(ServerError::from(token)),
+            // What the driver could not convert never touched the wire.
+            tiberius::error::Error::Conversion(text) => Error::Value(text.into_owned()),
+            other => Error::Connection(other),
+        }
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Error::Other(Box::new(error))
+    }
+}
+
+/// An error that SQL Server sent (MS-TDS 2.2.7.10).
+///
+/// Its text may quote stored values; [`fmt::Display`], which the log uses, leaves them out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerError {
+    number: u32,
+    state: u8,
+    class: u8,
+    line: u32,
+    procedure: String,
+    message: String,
+}
+
+impl ServerError {
+    /// The error's number, such as 2627.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The severity: 11 to 16 the statement failed, 20 and above the connection is gone.
+    pub fn class(&self) -> u8 {
+        self.class
+    }
+
+    /// The server's text, stored values included. Do not log it and do not send it to a caller.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn status(&self) -> StatusCode {
+        match self.number {
+            // Unique constraint, unique index, foreign key or check.
+            2627 | 2601 | 547 => StatusCode::CONFLICT,
+            // Deadlock victim, lock timeout: the same request may pass a moment later.
+            1205 | 1222 => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl From<tiberius::error::TokenError> for ServerError {
+    fn from(token: tiberius::error::TokenError) -> Self {
+        ServerError {
+            number: token.code(),
+            state: token.state(),
+            class: token.class(),
+            line: token.line(),
+            procedure: token.procedure().to_owned(),
+            message: token.message().to_owned(),
+        }
+    }
+}
+
+impl std::error::Error for ServerError {}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SQL error {} (class {}, state {}, line ", self.number, self.class, self.state)?;
+        write!(f, "{}", self.line)?;
+        if !self.procedure.is_empty() {
+            write!(f, ", procedure {}", self.procedure)?;
+        }
+        write!(f, "): {}", without_values(self.number, &self.message))
+    }
+}
+
+impl fmt::Debug for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServerError({self})")
+    }
+}
+
+/// Cuts the stored values out of the messages that quote them: `The duplicate key value is (…)` of 2627 and
+/// 2601, `Truncated value: '…'` of 2628, `converting the nvarchar value '…'` of 245 and 248, `RAISERROR` texts
+/// (50000 and above) whole.
+fn without_values(number: u32, message: &str) -> Cow<'_, str> {
+    let cut = |marker: &str, end: char| match message.find(marker) {
+        Some(at) => {
+            let start = at + marker.len();
+            let stop = message[start..].rfind(end).map_or(message.len(), |offset| start + offset);
+            Cow::Owned(format!("{}…{}", &message[..start], &message[stop..]))
+        }
+        None => Cow::Borrowed(message),
+    };
+    match number {
+        2601 | 2627 => cut("duplicate key value is (", ')'),
+        2628 => cut("Truncated value: '", '\''),
+        245 | 248 | 8114 => cut("value '", '\''),
+        50000.. => Cow::Borrowed("raised by the application's SQL; its text is not logged"),
+        _ => Cow::Borrowed(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server_error(number: u32, message: &str) -> ServerError {
+        ServerError {
+            number,
+            state: 1,
+            class: 14,
+            line: 1,
+            procedure: String::new(),
+            message: message.into(),
+        }
+    }
+
+    #[test]
+    fn a_stored_value_that_the_server_quotes_is_not_shown() {
+        for (number, message) in [
+            (
+                2627,
+                "Violation of UNIQUE KEY constraint 'uq'. Cannot insert duplicate key in object 'dbo.t'. The duplicate key value is (secret).",
+            ),
+            (
+                2601,
+                "Cannot insert duplicate key row in object 'dbo.t' with unique index 'ix'. The duplicate key value is (se)cret).",
+            ),
+            (
+                2628,
+                "String or binary data would be truncated in table 'dbo.t', column 'c'. Truncated value: 'secret'.",
+            ),
+            (245, "Conversion failed when converting the nvarchar value 'secret' to data type int."),
+            (50001, "secret"),
+        ] {
+            let error = server_error(number, message);
+            assert!(!format!("{error} {error:?}").contains("cret"), "{error}");
+            assert!(error.to_string().contains(&number.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_reply_shows_neither_the_cause_nor_the_server() {
+        let error = Error::Server(server_error(208, "Invalid object name 'dbo.hidden'."));
+        let response = error.to_response("id-1");
+        assert_eq!(response.status(), 500);
+        let body = String::from_utf8(response.body().to_vec()).unwrap();
+        assert!(!body.contains("hidden") && body.contains("id-1"), "{body}");
+    }
+}

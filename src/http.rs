@@ -1,0 +1,186 @@
+//! Requests and responses: the `http` crate's types with whole bodies, and what a handler needs to read and write them.
+
+use std::{any::type_name, fmt::Display, str::FromStr};
+
+pub use bytes::Bytes;
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Error, Result};
+
+/// A request with its whole body. `uri()` is the path and query that the caller asked for.
+pub type Request = http::Request<Bytes>;
+
+/// A response with its whole body.
+pub type Response = http::Response<Bytes>;
+
+/// The values of the route's parameters, in a request's extensions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RouteParams(pub(crate) Vec<(String, Option<String>)>);
+
+/// The invocation's id, in a request's extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct InvocationId(pub(crate) String);
+
+/// What a handler asks a [`Request`].
+pub trait RequestExt {
+    /// A route parameter, parsed.
+    ///
+    /// # Errors
+    /// 400 that names the parameter, when it is absent or does not parse.
+    fn param<T: FromStr>(&self, name: &str) -> Result<T>;
+
+    /// An optional route parameter (`{id?}`), parsed; `None` when the path has none.
+    ///
+    /// # Errors
+    /// 400 that names the parameter, when it does not parse.
+    fn param_opt<T: FromStr>(&self, name: &str) -> Result<Option<T>>;
+
+    /// A query value, parsed; `None` when the key is absent or its value empty. Of several, the first.
+    ///
+    /// # Errors
+    /// 400 that names the key, when the value does not parse.
+    fn query<T: FromStr>(&self, name: &str) -> Result<Option<T>>;
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// 400 that names the field, when the body is no JSON or not of this shape.
+    fn json<T: DeserializeOwned>(&self) -> Result<T>;
+
+    /// The id that the host gave this invocation.
+    fn invocation_id(&self) -> &str;
+}
+
+impl RequestExt for Request {
+    fn param<T: FromStr>(&self, name: &str) -> Result<T> {
+        self.param_opt(name)?.ok_or_else(|| {
+            Error::bad_request(name, format!("`{name}` is missing in the path: {} is expected", kind::<T>()))
+        })
+    }
+
+    fn param_opt<T: FromStr>(&self, name: &str) -> Result<Option<T>> {
+        let params = self.extensions().get::<RouteParams>();
+        let value = params
+            .and_then(|params| params.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)))
+            .and_then(|(_, value)| value.as_deref());
+        value.map(|value| parse(name, value)).transpose()
+    }
+
+    fn query<T: FromStr>(&self, name: &str) -> Result<Option<T>> {
+        let query = self.uri().query().unwrap_or_default();
+        let value = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name);
+        match value {
+            Some((_, value)) if !value.is_empty() => parse(name, &value).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        if self.body().is_empty() {
+            let detail = "a JSON body is expected; this request has none".to_owned();
+            return Err(Error::BadRequest { field: None, detail });
+        }
+        let mut deserializer = serde_json::Deserializer::from_slice(self.body());
+        let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            let path = error.path().to_string();
+            let field = (path != ".").then_some(path);
+            json_error(field, error.inner())
+        })?;
+        deserializer.end().map_err(|error| json_error(None, &error))?;
+        Ok(value)
+    }
+
+    fn invocation_id(&self) -> &str {
+        self.extensions().get::<InvocationId>().map_or("", |id| &id.0)
+    }
+}
+
+fn parse<T: FromStr>(name: &str, value: &str) -> Result<T> {
+    value.parse().map_err(|_| Error::bad_request(name, format!("`{name}` must be {}", kind::<T>())))
+}
+
+/// The type in a caller's words.
+fn kind<T>() -> &'static str {
+    match type_name::<T>() {
+        "bool" => "true or false",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "uuid::Uuid" => "a UUID",
+        _ => "a value of another form",
+    }
+}
+
+/// serde's words without its position when a field is named: `title: invalid type: integer, expected a string`.
+fn json_error(field: Option<String>, error: &serde_json::Error) -> Error {
+    if !error.is_data() {
+        return Error::BadRequest { field: None, detail: format!("the body is not valid JSON: {error}") };
+    }
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    // Messages such as "missing field `title`" and "unknown field `x`, expected …" name the field themselves.
+    let named = text
+        .strip_prefix("unknown field `")
+        .or_else(|| text.strip_prefix("missing field `"))
+        .or_else(|| text.strip_prefix("duplicate field `"))
+        .and_then(|rest| rest.split('`').next())
+        .map(str::to_owned);
+    match (named, field) {
+        (Some(named), _) => Error::BadRequest { field: Some(named), detail: text.to_owned() },
+        (None, Some(field)) => {
+            let detail = format!("`{field}`: {}", without_value(text));
+            Error::BadRequest { field: Some(field), detail }
+        }
+        (None, None) => {
+            Error::BadRequest { field: None, detail: format!("the body: {}", without_value(text)) }
+        }
+    }
+}
+
+/// Leaves out the value that serde quotes: ``invalid type: string "x", expected a boolean``.
+pub(crate) fn without_value(text: &str) -> String {
+    match (text.strip_prefix("invalid type: "), text.rfind(", expected ")) {
+        (Some(_), Some(at)) => format!("invalid type{}", &text[at..]),
+        _ => text.to_owned(),
+    }
+}
+
+/// A 200 with this value as JSON.
+///
+/// A value that has no JSON form (a map whose keys are no strings, say) becomes a 500.
+pub fn json<T: Serialize + ?Sized>(value: &T) -> Response {
+    json_with(StatusCode::OK, value)
+}
+
+/// A response with this status and this value as JSON; see [`json`].
+pub fn json_with<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => {
+            let mut response = Response::new(body.into());
+            *response.status_mut() = status;
+            let content_type = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+            response
+        }
+        Err(error) => {
+            tracing::error!(%error, "the answer has no JSON form");
+            Error::other(error).to_response("")
+        }
+    }
+}
+
+/// A 200 with this text as `text/plain`.
+pub fn text(text: impl Display) -> Response {
+    let mut response = Response::new(text.to_string().into());
+    let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+/// A response with this status and no body.
+pub fn status(status: StatusCode) -> Response {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,117 @@
+//! One operation's hold of the connection, which costs the connection when it is let go in the middle.
+
+use std::{borrow::Cow, sync::Arc};
+
+use tokio::sync::{MutexGuard, OwnedMutexGuard};
+
+use super::{Client, Shared, transaction::Scope};
+use crate::{Error, Result, error::ServerError};
+
+/// The driver's client, or why there is none any more.
+pub(super) struct Link(Result<Box<Client>, Cow<'static, str>>);
+
+impl Link {
+    pub(super) fn new(client: Client) -> Self {
+        Link(Ok(Box::new(client)))
+    }
+
+    /// No operation will use this connection again, for this reason.
+    pub(super) fn give_up(&mut self, reason: &'static str) {
+        self.0 = Err(reason.into());
+    }
+}
+
+/// The connection, for one operation.
+///
+/// A lease that is dropped before it is settled was in the middle of an exchange: the answer would be taken for
+/// that of the next operation, so the connection is cut (MS-TDS knows no way back but ATTENTION, which the driver
+/// does not get right: see `cancel_query`).
+pub(super) struct Lease<'a> {
+    shared: &'a Shared,
+    link: MutexGuard<'a, Link>,
+    client: Option<Box<Client>>,
+    scope: Arc<Scope>,
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl<'a> Lease<'a> {
+    pub(super) async fn take(
+        shared: &'a Shared,
+        scope: Arc<Scope>,
+        turn: Option<OwnedMutexGuard<()>>,
+    ) -> Result<Self> {
+        let mut link = shared.link.lock().await;
+        let abandoned = Err(Cow::Borrowed("an operation was dropped before its end"));
+        match std::mem::replace(&mut link.0, abandoned) {
+            Ok(client) => Ok(Lease { shared, link, client: Some(client), scope, _turn: turn }),
+            Err(reason) => {
+                link.0 = Err(reason.clone());
+                Err(Error::SessionBroken(reason))
+            }
+        }
+    }
+
+    pub(super) fn client(&mut self) -> &mut Client {
+        // The client is taken out by `settle` and `drop` only, which end the lease.
+        self.client.as_mut().expect("a lease holds its client until it is settled")
+    }
+
+    /// Ends the operation: after an answer of the server, be it an error, the connection goes on; after any
+    /// other failure it is cut.
+    pub(super) async fn settle<T>(mut self, outcome: Result<T, tiberius::error::Error>) -> Result<T> {
+        let error = match outcome {
+            Ok(value) => {
+                self.give_back();
+                return Ok(value);
+            }
+            Err(error) => error,
+        };
+        match Error::from(error) {
+            Error::Server(error) if error.class() < 20 => {
+                if self.scope.depth() > 0 {
+                    self.look_after(&error).await;
+                }
+                self.give_back();
+                Err(error.into())
+            }
+            // Nothing was sent, or all was read: the driver refused a value.
+            Error::Value(text) => {
+                self.give_back();
+                Err(Error::Value(text))
+            }
+            error => {
+                self.link.0 = Err(Cow::Owned(error.to_string()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks whether the transaction survived an error: XACT_ABORT, a deadlock and others end it or leave it fit
+    /// only for a rollback, and what came after would be committed by itself.
+    async fn look_after(&mut self, error: &ServerError) {
+        let outcome = match self.client().simple_query("SELECT @@TRANCOUNT, XACT_STATE()").await {
+            Ok(stream) => stream.into_row().await,
+            Err(error) => Err(error),
+        };
+        let alive = matches!(outcome, Ok(Some(row))
+            if row.get::<i32, _>(0).is_some_and(|count| count > 0) && row.get::<i16, _>(1) == Some(1));
+        if !alive {
+            tracing::warn!(number = error.number(), "the server gave the transaction up");
+            self.scope.abort();
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(client) = self.client.take() {
+            self.link.0 = Ok(client);
+        }
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        if self.client.take().is_some() {
+            self.shared.cut();
+        }
+    }
+}
