@@ -58,7 +58,7 @@ impl Claims {
             sub: oid.to_string(),
             tid: tenant.to_owned(),
             idtyp: "app".to_owned(),
-            groups: (0..16).map(|n| format!("00000000-0000-4000-8000-{n:012}")).collect(),
+            groups: (0..25).map(|n| format!("00000000-0000-4000-8000-{n:012}")).collect(),
         }
     }
 }
@@ -155,4 +155,56 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)?.write_all(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_says_after_verifying_what_was_issued() {
+        let issuer = TokenIssuer::generate().unwrap();
+        let claims = Claims::new("app", 60);
+        let token = issuer.issue(&claims).unwrap();
+        assert_eq!(issuer.verify(&token).unwrap(), claims);
+        assert_ne!(claims.oid, claims.appid);
+        // Long enough for LOGIN7 to need a second packet, as a real one is (packets carry 4,096 bytes of UTF-16).
+        assert!(token.len() > 2048, "{}", token.len());
+    }
+
+    #[test]
+    fn a_token_of_another_key_audience_or_time_is_refused() {
+        let issuer = TokenIssuer::generate().unwrap();
+        let good = Claims::new("app", 60);
+        let early = Claims { nbf: good.nbf + 3600, ..good.clone() };
+        let foreign = Claims { aud: "https://vault.azure.net".to_owned(), ..good.clone() };
+        let expired = Claims::new("app", -1);
+        for (issued_by, claims, why) in [
+            (&TokenIssuer::generate().unwrap(), good, "InvalidSignature"),
+            (&issuer, early, "ImmatureSignature"),
+            (&issuer, foreign, "InvalidAudience"),
+            (&issuer, expired, "ExpiredSignature"),
+        ] {
+            let refused = issuer.verify(&issued_by.issue(&claims).unwrap()).unwrap_err().to_string();
+            assert!(refused.contains(why), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_made_once_for_a_directory_and_kept_from_other_users() {
+        let directory = std::env::temp_dir().join(format!("sqlscope-token-{}", uuid::Uuid::new_v4()));
+        let first = TokenIssuer::load_or_create(&directory).unwrap();
+        let token = first.issue(&Claims::new("app", 60)).unwrap();
+        assert!(TokenIssuer::load_or_create(&directory).unwrap().verify(&token).is_ok());
+        let path = directory.join("identity-key.pem");
+        #[cfg(unix)]
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions()) & 0o777,
+            0o600
+        );
+        fs::write(&path, "no key").unwrap();
+        let error = TokenIssuer::load_or_create(&directory).unwrap_err().to_string();
+        assert!(error.contains("identity-key.pem") && error.contains("delete it"), "{error}");
+        fs::remove_dir_all(directory).unwrap();
+    }
 }
