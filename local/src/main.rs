@@ -1,1 +1,3 @@
+//! The command line of Azure on your machine: `cargo local`.
+
 fn main() {}
