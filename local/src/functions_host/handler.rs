@@ -1,29 +1,26 @@
-//! The handler process: started, waited for, restarted by the host's rules, stopped with SIGTERM first.
+//! The supervised handler: started, waited for, restarted by the host's rules, stopped when the host stops.
 
 use std::{
-    collections::VecDeque,
-    path::PathBuf,
-    process::{ExitStatus, Stdio},
+    io,
+    process::ExitStatus,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, BufReader},
     net::TcpSocket,
-    process::{Child, Command},
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{
     client::Client,
-    environment::Environment,
     output::{Level, Output},
+    process::{Process, Start},
 };
 
 /// HttpFunctionInvocationDispatcher: `ErrorEventsThreshold`, and the pause after which older errors are forgotten.
@@ -33,20 +30,6 @@ const ERRORS_FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 60);
 const INTENDED_RESTART: i32 = 200;
 /// WorkerConstants.WorkerReadyCheckPollingIntervalMilliseconds.
 const READINESS_INTERVAL: Duration = Duration::from_millis(25);
-/// How long a handler may take to stop after SIGTERM.
-const STOP_GRACE: Duration = Duration::from_secs(10);
-
-/// What is started, and how.
-#[derive(Debug)]
-pub(super) struct Start {
-    pub(super) executable: PathBuf,
-    pub(super) working_directory: PathBuf,
-    pub(super) arguments: Vec<String>,
-    pub(super) environment: Environment,
-    pub(super) initialization_timeout: Duration,
-    pub(super) port: u16,
-}
-
 /// Where the handler stands.
 #[derive(Debug, Clone)]
 pub(super) enum State {
@@ -78,6 +61,13 @@ enum End {
     StopWished,
 }
 
+/// One run of the process, after it.
+struct Run {
+    end: End,
+    was_ready: bool,
+    last_words: String,
+}
+
 /// The supervised handler; dropping it kills the process.
 #[derive(Debug)]
 pub(super) struct Handler {
@@ -95,15 +85,7 @@ impl Handler {
         let (state, seen) = watch::channel(State::Starting);
         let (wishes, wished) = mpsc::channel(16);
         let restarts = Arc::new(AtomicUsize::new(0));
-        let supervisor = Supervisor {
-            start,
-            client,
-            output,
-            state,
-            wished,
-            restarts: Arc::clone(&restarts),
-            last_words: Arc::default(),
-        };
+        let supervisor = Supervisor { start, client, output, state, wished, restarts: Arc::clone(&restarts) };
         let task = tokio::spawn(async move {
             supervisor.run().await;
             drop(reserved);
@@ -181,8 +163,6 @@ struct Supervisor {
     state: watch::Sender<State>,
     wished: mpsc::Receiver<Wish>,
     restarts: Arc<AtomicUsize>,
-    /// The last three lines on stderr.
-    last_words: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl Supervisor {
@@ -192,12 +172,16 @@ impl Supervisor {
         // One limit for all starts in a row, so that a handler that keeps asking for a restart is noticed.
         let mut ready_by = Instant::now() + self.start.initialization_timeout;
         loop {
-            let (end, was_ready) = match self.run_once(ready_by).await {
-                Ok(end) => end,
+            let executable = self.start.executable.display();
+            let process = match Process::spawn(&self.start, &self.output) {
+                Ok(process) => process,
                 Err(error) => {
-                    let executable = self.start.executable.display();
                     return self.give_up(format!("the handler {executable} could not be started: {error}"));
                 }
+            };
+            let Run { end, was_ready, last_words } = match self.run_once(process, ready_by).await {
+                Ok(run) => run,
+                Err(error) => return self.give_up(format!("the handler cannot be watched: {error}")),
             };
             if was_ready {
                 ready_by = Instant::now() + self.start.initialization_timeout;
@@ -207,10 +191,8 @@ impl Supervisor {
                 End::NotReady => {
                     return self.give_up(format!(
                         "the handler did not answer GET / on port {} within {:?} (initializationTimeout in \
-                         host.json); it must listen on 127.0.0.1:$FUNCTIONS_CUSTOMHANDLER_PORT{}",
-                        self.start.port,
-                        self.start.initialization_timeout,
-                        self.quoted_last_words(),
+                         host.json); it must listen on 127.0.0.1:$FUNCTIONS_CUSTOMHANDLER_PORT; {last_words}",
+                        self.start.port, self.start.initialization_timeout,
                     ));
                 }
                 End::RestartWished => {}
@@ -227,7 +209,7 @@ impl Supervisor {
                     return self.idle().await;
                 }
                 End::Exited(status) => {
-                    let exit = format!("the handler exited with {status}{}", self.quoted_last_words());
+                    let exit = format!("the handler exited with {status}; {last_words}");
                     self.output.line(Level::Error, &exit);
                     if last_error.is_some_and(|last| last.elapsed() > ERRORS_FORGOTTEN_AFTER) {
                         errors = 0;
@@ -239,102 +221,43 @@ impl Supervisor {
                     }
                 }
             }
-            self.state.send_replace(State::Starting);
             self.restarts.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Runs the process once, and says how it ended and whether it ever answered.
-    async fn run_once(&mut self, ready_by: Instant) -> std::io::Result<(End, bool)> {
-        self.last_words.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        let mut command = Command::new(&self.start.executable);
-        // Ctrl-C is for the host alone: it then stops the handler, and knows that this is no failure.
-        #[cfg(unix)]
-        command.process_group(0);
-        let mut child = command
-            .args(&self.start.arguments)
-            .current_dir(&self.start.working_directory)
-            .envs(self.start.environment.iter())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let pid = child.id().unwrap_or_default();
-        let lines = [
-            self.print(child.stdout.take(), |_| Level::Information, false),
-            self.print(child.stderr.take(), Level::of_stderr, true),
-        ];
+    /// Runs the process once.
+    async fn run_once(&mut self, mut process: Process, ready_by: Instant) -> io::Result<Run> {
+        let pid = process.id();
         let mut answering = std::pin::pin!(answers(self.client.clone()));
-        let mut ready = false;
+        let mut was_ready = false;
         let end = loop {
             tokio::select! {
                 // First the exit: else another process's answer on the same port could look like readiness.
                 biased;
-                status = child.wait() => break End::Exited(status?),
+                status = process.wait() => break End::Exited(status?),
                 wish = self.wished.recv() => match wish {
                     Some(Wish::Restart { pid: meant }) if meant == pid => {
-                        child.kill().await?;
+                        process.kill().await?;
                         break End::RestartWished;
                     }
                     Some(Wish::Restart { .. }) => {}
                     Some(Wish::Stop) | None => {
-                        terminate(&mut child).await?;
+                        process.terminate().await?;
                         break End::StopWished;
                     }
                 },
-                () = answering.as_mut(), if !ready => {
-                    ready = true;
+                () = answering.as_mut(), if !was_ready => {
+                    was_ready = true;
                     self.state.send_replace(State::Ready { pid });
                 }
-                () = sleep_until(ready_by), if !ready => {
-                    child.kill().await?;
+                () = sleep_until(ready_by), if !was_ready => {
+                    process.kill().await?;
                     break End::NotReady;
                 }
             }
         };
-        for line in lines {
-            // A process that the handler left behind may hold the pipe open for ever.
-            let _ = timeout(Duration::from_secs(1), line).await;
-        }
-        Ok((end, ready))
-    }
-
-    /// Prints each line of `stream` as it comes.
-    fn print(
-        &self,
-        stream: Option<impl AsyncRead + Unpin + Send + 'static>,
-        level: fn(&str) -> Level,
-        is_stderr: bool,
-    ) -> JoinHandle<()> {
-        let (output, last_words) = (self.output.clone(), Arc::clone(&self.last_words));
-        tokio::spawn(async move {
-            let Some(stream) = stream else { return };
-            let mut stream = BufReader::new(stream);
-            let mut line = Vec::new();
-            while matches!(stream.read_until(b'\n', &mut line).await, Ok(length) if length > 0) {
-                let text = String::from_utf8_lossy(&line);
-                let text = text.trim_end_matches(['\r', '\n']);
-                output.line(level(text), text);
-                if is_stderr {
-                    let mut words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
-                    words.push_back(text.to_owned());
-                    if words.len() > 3 {
-                        words.pop_front();
-                    }
-                }
-                line.clear();
-            }
-        })
-    }
-
-    fn quoted_last_words(&self) -> String {
-        let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
-        if words.is_empty() {
-            return "; it wrote nothing to stderr".to_owned();
-        }
-        let words: Vec<_> = words.iter().map(String::as_str).collect();
-        format!("; its last lines on stderr: {}", words.join(" | "))
+        self.state.send_replace(State::Starting);
+        Ok(Run { end, was_ready, last_words: process.last_words().await })
     }
 
     fn give_up(&self, reason: String) {
@@ -356,23 +279,4 @@ async fn answers(client: Client) {
     while client.ping().await.is_err() {
         sleep(READINESS_INTERVAL).await;
     }
-}
-
-#[cfg(unix)]
-async fn terminate(child: &mut Child) -> std::io::Result<()> {
-    use rustix::process::{Pid, Signal, kill_process};
-    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-    if let Some(pid) = pid {
-        kill_process(pid, Signal::TERM)?;
-        if let Ok(status) = timeout(STOP_GRACE, child.wait()).await {
-            return status.map(drop);
-        }
-    }
-    child.kill().await
-}
-
-/// There is no SIGTERM to send.
-#[cfg(not(unix))]
-async fn terminate(child: &mut Child) -> std::io::Result<()> {
-    child.kill().await
 }

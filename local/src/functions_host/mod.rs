@@ -18,6 +18,7 @@ mod handler;
 mod listing;
 mod output;
 mod payload;
+mod process;
 mod serve;
 
 use std::{
@@ -34,12 +35,7 @@ use sqlscope::host::{
 };
 use tokio::net::TcpSocket;
 
-use self::{
-    client::Client,
-    environment::Environment,
-    handler::{Handler, Start},
-    serve::Functions,
-};
+use self::{client::Client, environment::Environment, handler::Handler, process::Start, serve::Functions};
 use crate::server::Server;
 
 pub use output::Output;
@@ -215,6 +211,19 @@ impl Drop for FunctionsHost {
         // Requests in flight hold the handler too; it must not outlive the host for them.
         self.handler.kill();
     }
+}
+
+/// The variables with which the host starts the handler of the project in `root`, save the host's own: those of
+/// this process, those of local.settings.json that are not set yet, and `overrides`, which win.
+///
+/// # Errors
+/// When local.settings.json cannot be used.
+pub fn handler_environment(
+    root: &Path,
+    overrides: &[(String, String)],
+) -> Result<Vec<(String, String)>, HostError> {
+    let environment = Environment::of(root, overrides)?;
+    Ok(environment.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 /// What to start, as the host reads host.json: HttpWorkerOptionsSetup.
