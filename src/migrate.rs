@@ -36,7 +36,12 @@ struct Migration {
 /// failed; what came before it stays applied, of itself nothing is.
 pub(crate) async fn apply(session: &Session, folder: &Path) -> Result<Vec<String>> {
     let migrations = read(folder)?;
-    session.batch(BOOKKEEPING).await?;
+    session
+        .transaction(async {
+            session.batch(LOCK).await?;
+            session.batch(BOOKKEEPING).await
+        })
+        .await?;
     let mut applied = Vec::new();
     for migration in migrations {
         let outcome = session.transaction(apply_one(session, &migration)).await;
