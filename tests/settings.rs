@@ -450,6 +450,7 @@ const BAD: &[(&str, &str)] = &[
     ("jdbc:sqlserver://u:$P@h", "`serverName` is no host and port"),
     ("jdbc:sqlserver://h?user=u&password=$P", "has a key where the host belongs"),
     ("mssql://u:$P@h/db?encrypt=true", "is a URL that is not of JDBC"),
+    ("Server=h;mssql://u:$P@h/db?encrypt=true", "a key is unknown; correct it or leave it out"),
     ("$P", "has text without `=` at its start"),
     ("h;u;$P=1", "has text without `=`"),
 ];
