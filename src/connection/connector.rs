@@ -79,7 +79,7 @@ impl Connector {
     /// The process-wide connector, made from the process's environment at the first call.
     ///
     /// # Errors
-    /// [`Error::Settings`] or [`Error::Identity`] when the environment does not say where and who; the next call
+    /// [`Error::Settings`](crate::Error::Settings) or [`Error::Identity`](crate::Error::Identity) when the environment does not say where and who; the next call
     /// tries again.
     pub fn from_env() -> Result<Arc<Self>> {
         PROCESS_WIDE

@@ -67,7 +67,7 @@ impl Line {
 /// What the driver reads and writes.
 ///
 /// PRELOGIN and TLS are behind this stream already, so the driver's own PRELOGIN is swallowed and answered from
-/// memory; all that follows goes over the [`Line`].
+/// memory; all that follows goes over the line.
 pub struct Stream {
     line: Line,
     /// The driver's PRELOGIN packet as far as it is written; `None` once it is whole.
