@@ -67,8 +67,8 @@ pub(super) fn read(
     let response = match http.and_then(|http| http.output.as_deref()) {
         Some("$return") => returned.map_or_else(|| Ok(empty(StatusCode::OK)), of_return_value)?,
         Some(output) => of_output(get(outputs, output))?,
-        // An HTTP function without an http output answers 204 (ScriptConstants, FunctionInvocationMiddleware).
-        None => empty(StatusCode::NO_CONTENT),
+        // FunctionInvocationMiddleware: OkResult where no output set a response.
+        None => empty(StatusCode::OK),
     };
     let warnings = unwritten(function, outputs, returned);
     Ok(Answer { logs, warnings, response })
@@ -93,7 +93,8 @@ fn of_output(output: Option<&Value>) -> Result<Response<Body>, String> {
 /// The http output `$return`: a response object as above, or the body itself; base64 becomes bytes.
 fn of_return_value(value: &Value) -> Result<Response<Body>, String> {
     match value {
-        Value::Object(output) if get(output, "body").is_some() || get(output, "statusCode").is_some() => {
+        // HttpBinding.ParseResponseObject: a response object is one that has a body.
+        Value::Object(output) if output.keys().any(|name| name.eq_ignore_ascii_case("body")) => {
             respond(output)
         }
         Value::String(text) => match STANDARD.decode(text) {

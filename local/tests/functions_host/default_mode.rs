@@ -161,6 +161,8 @@ async fn a_returned_value_is_the_reply_where_the_output_is_named_return() {
         (json!("aGVsbG8="), 200, "hello"),
         (json!({ "statusCode": 409, "body": "no" }), 409, "no"),
         (json!({ "a": 1 }), 200, "{\n  \"a\": 1\n}"),
+        (json!({ "statusCode": 409 }), 200, "{\n  \"statusCode\": 409\n}"),
+        (Value::Null, 200, ""),
     ] {
         let answer = json!({ "ReturnValue": returned }).to_string();
         let reply = answered(&host, 200, "application/json", &answer).await;
