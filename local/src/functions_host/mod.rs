@@ -6,6 +6,7 @@
 //! - A handler that does not answer within initializationTimeout stops the host.
 //! - A stop begins with SIGTERM; the real host kills.
 //! - functionTimeout covers a proxied invocation until its response begins, not while the body streams.
+//! - There are no retry policies, so no `RetryContext`.
 //! - Function keys are not asked for, as under `func start`.
 //! - No other service is behind outputs: a line in the log says what would have been written.
 

@@ -88,6 +88,14 @@ async fn any_status_binary_bodies_and_several_cookies_come_back_in_both_ways() {
 }
 
 #[tokio::test]
+async fn head_keeps_the_length_that_a_get_would_have() {
+    for (_project, host) in [forwarding().await, proxying().await] {
+        let reply = host.send(Request::head("/api/any/odd"), "").await;
+        assert_eq!((reply.status, reply.header("content-length"), reply.body.len()), (418, "9", 0));
+    }
+}
+
+#[tokio::test]
 async fn a_path_without_a_function_and_a_method_that_is_not_listed_are_404_with_an_empty_body() {
     let (_project, host) = forwarding().await;
     for request in [
