@@ -1,0 +1,345 @@
+//! A value of one type made into another, with SQL Server's rules and its errors.
+
+use rusqlite::types::Value;
+
+use super::{
+    errors::{SqlError, error},
+    moment::Moment,
+    types::SqlType,
+};
+
+/// CAST: text that is too long is cut.
+pub(crate) fn convert(value: Value, to: SqlType) -> Result<Value, SqlError> {
+    Ok(match to {
+        _ if value == Value::Null => Value::Null,
+        SqlType::Bit => match &value {
+            Value::Text(text) if text.eq_ignore_ascii_case("true") => Value::Integer(1),
+            Value::Text(text) if text.eq_ignore_ascii_case("false") => Value::Integer(0),
+            Value::Real(number) => Value::Integer((*number != 0.0).into()),
+            other => Value::Integer((integer(other, to)? != 0).into()),
+        },
+        SqlType::TinyInt => ranged(integer(&value, to)?, 0, 255, to)?,
+        SqlType::SmallInt => ranged(integer(&value, to)?, i16::MIN.into(), i16::MAX.into(), to)?,
+        SqlType::Int => ranged(integer(&value, to)?, i32::MIN.into(), i32::MAX.into(), to)?,
+        SqlType::BigInt => Value::Integer(integer(&value, to)?),
+        SqlType::Real | SqlType::Float => {
+            Value::Real(float(&value).ok_or_else(|| unconvertible(&value, to))?)
+        }
+        SqlType::Decimal(precision, scale) => to_decimal(&value, to, precision, scale)?,
+        SqlType::Money => to_decimal(&value, to, 19, 4)?,
+        SqlType::SmallMoney => to_decimal(&value, to, 10, 4)?,
+        SqlType::NVarChar(length) | SqlType::VarChar(length) => Value::Text(cut(text(value), length)),
+        SqlType::NChar(length) | SqlType::Char(length) => {
+            Value::Text(pad(cut(text(value), Some(length)), length))
+        }
+        SqlType::VarBinary(length) => {
+            let mut bytes = bytes(value);
+            bytes.truncate(length.map_or(usize::MAX, usize::from));
+            Value::Blob(bytes)
+        }
+        SqlType::Binary(length) => {
+            let mut bytes = bytes(value);
+            bytes.resize(length.into(), 0);
+            Value::Blob(bytes)
+        }
+        SqlType::Guid => match &value {
+            Value::Text(text) => match guid_bytes(text) {
+                Some(bytes) => Value::Text(guid_text(bytes)),
+                None => {
+                    let message =
+                        "Conversion failed when converting from a character string to uniqueidentifier.";
+                    return Err(error(8169, message));
+                }
+            },
+            Value::Blob(bytes) if bytes.len() == 16 => {
+                let mut array = [0; 16];
+                array.copy_from_slice(bytes);
+                Value::Text(guid_text(array))
+            }
+            other => return Err(unconvertible(other, to)),
+        },
+        _ => to_moment(&value, to)?,
+    })
+}
+
+/// What storing into a column does: as CAST, but text or bytes that are too long are an error.
+pub(crate) fn assign(value: Value, to: SqlType, table: &str, column: &str) -> Result<Value, SqlError> {
+    let limit = to.length().map(usize::from);
+    let too_long = match (&value, limit) {
+        (Value::Text(text), Some(limit)) if to.is_text() => {
+            // Trailing blanks may be cut (ANSI padding).
+            text.trim_end_matches(' ').encode_utf16().count() > limit
+        }
+        (Value::Blob(bytes), Some(limit)) if to.is_binary() => bytes.len() > limit,
+        _ => false,
+    };
+    if too_long {
+        let kept = match convert(value, to)? {
+            Value::Text(text) => text,
+            _ => String::new(),
+        };
+        return Err(error(
+            2628,
+            format!(
+                "String or binary data would be truncated in table '{table}', column '{column}'. Truncated value: \
+                 '{kept}'."
+            ),
+        ));
+    }
+    convert(value, to)
+}
+
+fn ranged(number: i64, low: i64, high: i64, to: SqlType) -> Result<Value, SqlError> {
+    if (low..=high).contains(&number) {
+        return Ok(Value::Integer(number));
+    }
+    Err(match to {
+        SqlType::Int => error(8115, "Arithmetic overflow error converting expression to data type int."),
+        _ => error(220, format!("Arithmetic overflow error for data type {}, value = {number}.", to.name())),
+    })
+}
+
+fn integer(value: &Value, to: SqlType) -> Result<i64, SqlError> {
+    let overflow = || {
+        error(8115, format!("Arithmetic overflow error converting expression to data type {}.", to.name()))
+    };
+    match value {
+        Value::Integer(number) => Ok(*number),
+        Value::Real(number) if number.abs() < 9.2e18 => Ok(number.trunc() as i64),
+        Value::Real(_) => Err(overflow()),
+        Value::Text(text) if text.trim().is_empty() => Ok(0),
+        Value::Text(text) => text.trim().parse().map_err(|_| unconvertible(value, to)),
+        Value::Blob(bytes) => {
+            Ok(bytes.iter().rev().take(8).rev().fold(0, |number, &byte| number << 8 | i64::from(byte)))
+        }
+        Value::Null => Err(unconvertible(value, to)),
+    }
+}
+
+pub(crate) fn float(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(number) => Some(*number as f64),
+        Value::Real(number) => Some(*number),
+        Value::Text(text) if text.trim().is_empty() => Some(0.0),
+        Value::Text(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+        _ => None,
+    }
+}
+
+/// The value times ten to the scale, rounded.
+pub(crate) fn scaled(value: &Value, scale: u8) -> Option<i128> {
+    let digits = usize::from(scale);
+    match value {
+        Value::Integer(number) => i128::from(*number).checked_mul(10_i128.checked_pow(scale.into())?),
+        _ => {
+            let number = float(value)?;
+            if number.abs() >= 1e38 {
+                return None;
+            }
+            // Half away from zero, on the shortest digits that stand for the number: 1.005 is 1.01, not 1.00.
+            let shortest = format!("{number}");
+            let (whole, fraction) = shortest.split_once('.').unwrap_or((&shortest, ""));
+            let round_up = fraction.as_bytes().get(digits).is_some_and(|digit| *digit >= b'5');
+            let kept: String = fraction.chars().chain(std::iter::repeat('0')).take(digits).collect();
+            let magnitude: i128 = format!("{}{kept}", whole.trim_start_matches('-')).parse().ok()?;
+            let magnitude = magnitude + i128::from(round_up);
+            Some(if number < 0.0 { -magnitude } else { magnitude })
+        }
+    }
+}
+
+/// A decimal as SQLite keeps it: an integer where it is one, else the nearest float.
+pub(crate) fn decimal(scaled: i128, scale: u8) -> Value {
+    let unit = 10_i128.pow(scale.into());
+    match i64::try_from(scaled / unit) {
+        Ok(whole) if scaled % unit == 0 => Value::Integer(whole),
+        _ => Value::Real(scaled as f64 / unit as f64),
+    }
+}
+
+fn to_decimal(value: &Value, to: SqlType, precision: u8, scale: u8) -> Result<Value, SqlError> {
+    if float(value).is_none() {
+        return Err(unconvertible(value, to));
+    }
+    match (scaled(value, scale), 10_i128.checked_pow(precision.into())) {
+        (Some(scaled), Some(limit)) if scaled.abs() < limit => Ok(decimal(scaled, scale)),
+        _ => {
+            let source = source_name(value);
+            Err(error(
+                8115,
+                format!("Arithmetic overflow error converting {source} to data type {}.", to.name()),
+            ))
+        }
+    }
+}
+
+fn to_moment(value: &Value, to: SqlType) -> Result<Value, SqlError> {
+    let failed = || error(241, "Conversion failed when converting date and/or time from character string.");
+    let moment = match value {
+        Value::Text(text) if text.trim().is_empty() => {
+            Moment { days: Some(crate::sql::moment::DAYS_TO_1900), ..Moment::default() }
+        }
+        Value::Text(text) => Moment::parse(text).ok_or_else(failed)?,
+        other => {
+            let source = source_name(other);
+            let name = to.name();
+            let message = format!("Explicit conversion from data type {source} to {name} is not allowed.");
+            return Err(error(529, message));
+        }
+    };
+    let ticks = moment.ticks.unwrap_or(0);
+    let clock = moment.local();
+    let both =
+        Moment { days: Some(clock.days_or_1900()), ticks: Some(clock.ticks.unwrap_or(0)), offset: None };
+    let made = match to {
+        SqlType::Date => Moment { days: both.days, ..Moment::default() },
+        SqlType::Time(scale) => Moment { ticks: both.ticks, ..Moment::default() }.rounded(scale),
+        SqlType::SmallDateTime => {
+            let minute = 60 * super::moment::TICKS_PER_SECOND;
+            let spare = both.ticks.unwrap_or(0) % minute;
+            both.plus(if spare * 2 >= minute { minute - spare } else { -spare }).ok_or_else(failed)?
+        }
+        SqlType::DateTime => {
+            // Three-hundredths of a second.
+            let ticks = both.ticks.unwrap_or(0);
+            let units = (ticks * 300 + 5_000_000) / 10_000_000;
+            both.plus((units * 10_000_000 + 150) / 300 - ticks).ok_or_else(failed)?
+        }
+        SqlType::DateTime2(scale) => both.rounded(scale),
+        _ => {
+            let SqlType::DateTimeOffset(scale) = to else { return Err(unconvertible(value, to)) };
+            Moment {
+                days: Some(moment.days_or_1900()),
+                ticks: Some(ticks),
+                offset: Some(moment.offset.unwrap_or(0)),
+            }
+            .rounded(scale)
+        }
+    };
+    Ok(Value::Text(made.kept()))
+}
+
+/// The text of a value, as an implicit conversion to nvarchar makes it.
+pub(crate) fn text(value: Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Integer(number) => number.to_string(),
+        Value::Real(number) => number.to_string(),
+        Value::Text(text) => match kept_offset(&text) {
+            Some(moment) => moment.shown(7),
+            None => text,
+        },
+        Value::Blob(bytes) => match std::str::from_utf8(&bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
+        },
+    }
+}
+
+/// The moment, when the text is a `datetimeoffset` as SQLite keeps it.
+fn kept_offset(text: &str) -> Option<Moment> {
+    if text.len() == 34 && text.as_bytes().get(27) == Some(&b'Z') { Moment::parse(text) } else { None }
+}
+
+fn bytes(value: Value) -> Vec<u8> {
+    match value {
+        Value::Blob(bytes) => bytes,
+        Value::Integer(number) => match i32::try_from(number) {
+            Ok(number) => number.to_be_bytes().to_vec(),
+            Err(_) => number.to_be_bytes().to_vec(),
+        },
+        other => text(other).into_bytes(),
+    }
+}
+
+fn cut(text: String, length: Option<u16>) -> String {
+    match length.map(usize::from) {
+        Some(length) if text.len() > length && text.encode_utf16().count() > length => {
+            let units: Vec<u16> = text.encode_utf16().take(length).collect();
+            String::from_utf16_lossy(&units)
+        }
+        _ => text,
+    }
+}
+
+fn pad(mut text: String, length: u16) -> String {
+    let missing = usize::from(length).saturating_sub(text.encode_utf16().count());
+    text.extend(std::iter::repeat_n(' ', missing));
+    text
+}
+
+fn source_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null | Value::Integer(_) => "int",
+        Value::Real(_) => "float",
+        Value::Text(_) => "nvarchar",
+        Value::Blob(_) => "varbinary",
+    }
+}
+
+fn unconvertible(value: &Value, to: SqlType) -> SqlError {
+    let name = to.name();
+    match (value, to) {
+        (Value::Text(text), SqlType::Bit | SqlType::TinyInt | SqlType::SmallInt | SqlType::Int) => error(
+            245,
+            format!("Conversion failed when converting the nvarchar value '{text}' to data type {name}."),
+        ),
+        (other, _) => error(8114, format!("Error converting data type {} to {name}.", source_name(other))),
+    }
+}
+
+/// A GUID's text from its bytes on the wire, whose first three groups are little end first.
+pub(crate) fn guid_text(wire: [u8; 16]) -> String {
+    uuid::Uuid::from_bytes_le(wire).hyphenated().to_string().to_uppercase()
+}
+
+pub(crate) fn guid_bytes(text: &str) -> Option<[u8; 16]> {
+    let text = text.trim();
+    let bare = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+    if bare.len() != 36 {
+        return None;
+    }
+    uuid::Uuid::try_parse(bare).ok().map(|guid| guid.to_bytes_le())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(value: &str) -> Value {
+        Value::Text(value.to_owned())
+    }
+
+    #[test]
+    fn conversions_fail_with_sql_servers_numbers() {
+        for (value, to, number) in [
+            (text_of("abc"), SqlType::Int, 245),
+            (text_of("abc"), SqlType::BigInt, 8114),
+            (text_of("abc"), SqlType::Decimal(9, 2), 8114),
+            (text_of("abc"), SqlType::DateTime2(7), 241),
+            (text_of("abc"), SqlType::Guid, 8169),
+            (Value::Integer(256), SqlType::TinyInt, 220),
+            (Value::Integer(1 << 40), SqlType::Int, 8115),
+            (Value::Real(123.0), SqlType::Decimal(4, 2), 8115),
+        ] {
+            assert_eq!(convert(value, to).expect_err("no conversion").number, number);
+        }
+    }
+
+    #[test]
+    fn storing_refuses_what_a_cast_would_cut() {
+        let to = SqlType::NVarChar(Some(3));
+        assert_eq!(convert(text_of("abcd"), to), Ok(text_of("abc")));
+        let refused = assign(text_of("abcd"), to, "master.dbo.t", "c").expect_err("too long");
+        assert_eq!(refused.number, 2628);
+        assert!(refused.message.ends_with("column 'c'. Truncated value: 'abc'."), "{refused}");
+        assert_eq!(assign(text_of("abc  "), to, "t", "c"), Ok(text_of("abc")));
+    }
+
+    #[test]
+    fn decimals_round_half_away_from_zero() {
+        assert_eq!(scaled(&Value::Real(1.005), 2), Some(101));
+        assert_eq!(scaled(&Value::Real(-0.5), 0), Some(-1));
+        assert_eq!(scaled(&Value::Integer(7), 3), Some(7000));
+    }
+}

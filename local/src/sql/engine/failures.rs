@@ -1,0 +1,137 @@
+//! SQLite's failures told as SQL Server's errors.
+
+use rusqlite::{Connection, Error, ErrorCode, ffi};
+
+use crate::sql::errors::{
+    SqlError, deadlock, error, invalid_column, invalid_object, lock_timeout, not_supported, syntax,
+};
+
+/// What was being done, for the messages that say it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Doing {
+    /// INSERT, UPDATE, DELETE or SELECT.
+    pub(crate) verb: &'static str,
+    /// The tables as the caller wrote them.
+    pub(crate) written: Vec<String>,
+    pub(crate) database: String,
+    pub(crate) spid: u16,
+}
+
+impl Doing {
+    fn as_written<'a>(&'a self, table: &'a str) -> &'a str {
+        let last =
+            |name: &&String| name.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case(table));
+        self.written.iter().find(last).map_or(table, String::as_str)
+    }
+}
+
+/// The error that stands for SQLite's.
+pub(crate) fn told(failure: &Error, doing: &Doing, connection: &Connection) -> SqlError {
+    let (code, text) = match failure {
+        Error::SqliteFailure(code, text) => (*code, text.clone().unwrap_or_else(|| code.to_string())),
+        Error::SqlInputError { error: code, msg, .. } => (*code, msg.clone()),
+        other => return error(50_001, format!("The local Azure SQL endpoint's engine failed: {other}")),
+    };
+    match code.code {
+        ErrorCode::OperationInterrupted => return error(3617, "The statement was cancelled by the client."),
+        ErrorCode::DatabaseLocked if code.extended_code == ffi::SQLITE_LOCKED => return lock_timeout(),
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => return deadlock(doing.spid),
+        _ => {}
+    }
+    let after = |prefix: &str| text.strip_prefix(prefix).map(str::trim);
+    let Doing { verb, database, .. } = doing;
+    if let Some(table) = after("no such table:") {
+        let table = table.strip_prefix("main.").unwrap_or(table);
+        return invalid_object(doing.as_written(table));
+    }
+    if let Some(column) = after("no such column:") {
+        return match column.split_once('.') {
+            Some((table, column)) if column.contains('.') || table.contains('"') => invalid_column(column),
+            Some(_) => error(4104, format!("The multi-part identifier \"{column}\" could not be bound.")),
+            None => invalid_column(column.trim_matches('"')),
+        };
+    }
+    if let Some(column) = after("ambiguous column name:") {
+        return error(209, format!("Ambiguous column name '{column}'."));
+    }
+    if let Some(column) = after("NOT NULL constraint failed:") {
+        let (table, column) = column.split_once('.').unwrap_or(("", column));
+        let message = format!(
+            "Cannot insert the value NULL into column '{column}', table '{database}.dbo.{table}'; column does not \
+             allow nulls. {verb} fails."
+        );
+        return error(515, message);
+    }
+    if let Some(columns) = after("UNIQUE constraint failed:") {
+        return unique(columns, connection);
+    }
+    if let Some(name) = after("CHECK constraint failed:") {
+        let message = format!(
+            "The {verb} statement conflicted with the CHECK constraint \"{name}\". The conflict occurred in database \
+             \"{database}\"."
+        );
+        return error(547, message);
+    }
+    if text.starts_with("FOREIGN KEY constraint failed") {
+        let kind = if *verb == "INSERT" { "FOREIGN KEY" } else { "REFERENCE or FOREIGN KEY" };
+        let message = format!(
+            "The {verb} statement conflicted with a {kind} constraint. The conflict occurred in database \
+             \"{database}\"."
+        );
+        return error(547, message);
+    }
+    if text.contains("no such function") || text.contains("wrong number of arguments") {
+        return error(174, format!("A function was called wrongly: {text}."));
+    }
+    if text.contains("values for") && text.contains("columns") {
+        return error(213, "Column name or number of supplied values does not match table definition.");
+    }
+    if let Some(rest) = after("near ") {
+        let near = rest.split(": syntax error").next().unwrap_or(rest).trim_matches('"');
+        let mut found = syntax(near);
+        found.message.push_str(" (The local Azure SQL endpoint may not have this form of the statement.)");
+        return found;
+    }
+    not_supported(format!("SQLite said: {text}"))
+}
+
+/// 2627 for a constraint, 2601 for an index: the index over those columns tells by its name.
+fn unique(columns: &str, connection: &Connection) -> SqlError {
+    let table = columns.split('.').next().unwrap_or_default();
+    let wanted: Vec<&str> =
+        columns.split(", ").filter_map(|column| column.split_once('.')).map(|(_, name)| name).collect();
+    let find = || -> rusqlite::Result<Option<String>> {
+        let mut indexes = connection.prepare("SELECT name FROM pragma_index_list(?1) WHERE \"unique\"")?;
+        let mut fields = connection.prepare("SELECT name FROM pragma_index_info(?1) ORDER BY seqno")?;
+        for name in indexes.query_map([table], |row| row.get::<_, String>(0))? {
+            let name = name?;
+            let found: Vec<String> =
+                fields.query_map([&name], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            if found == wanted {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    };
+    let index = find().ok().flatten().unwrap_or_default();
+    let parts: Vec<&str> = index.splitn(3, '!').collect();
+    match parts.as_slice() {
+        [table, kind @ ("P" | "U"), name] => {
+            let kind = if *kind == "P" { "PRIMARY KEY" } else { "UNIQUE KEY" };
+            let message = format!(
+                "Violation of {kind} constraint '{name}'. Cannot insert duplicate key in object 'dbo.{table}'."
+            );
+            error(2627, message)
+        }
+        [table, _, name] => error(
+            2601,
+            format!("Cannot insert duplicate key row in object 'dbo.{table}' with unique index '{name}'."),
+        ),
+        _ => error(
+            2627,
+            format!(
+                "Violation of UNIQUE KEY constraint. Cannot insert duplicate key in object 'dbo.{table}'."
+            ),
+        ),
+    }
+}

@@ -1,0 +1,441 @@
+//! T-SQL's functions and operators where SQLite has none, or others by the same name.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{
+    Connection, Error, Result,
+    functions::{Context, FunctionFlags},
+    types::Value,
+};
+
+use super::like::like;
+use crate::sql::{
+    convert,
+    errors::{SqlError, error},
+    moment::{Moment, TICKS_PER_DAY, TICKS_PER_SECOND},
+    types::SqlType,
+};
+
+/// What functions and the session tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// The error that a function raised: SQLite passes on only its text.
+    pub(crate) raised: Option<SqlError>,
+    /// The identity columns of the statement under way: table, next value, increment.
+    pub(crate) identities: Vec<(String, i64, i64)>,
+    pub(crate) last_identity: Option<i64>,
+    pub(crate) database: String,
+}
+
+/// [`State`], shared with the functions of one connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shared(Arc<Mutex<State>>);
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn raise(&self, found: SqlError) -> Error {
+        let text = found.message.clone();
+        self.lock().raised = Some(found);
+        Error::UserFunctionError(text.into())
+    }
+}
+
+/// Functions of the same name and meaning in SQLite.
+pub(crate) const SAME: [&str; 38] = [
+    "abs",
+    "acos",
+    "asin",
+    "atan",
+    "avg",
+    "coalesce",
+    "concat",
+    "concat_ws",
+    "cos",
+    "count",
+    "cume_dist",
+    "degrees",
+    "dense_rank",
+    "exp",
+    "first_value",
+    "iif",
+    "lag",
+    "last_value",
+    "lead",
+    "log10",
+    "lower",
+    "ltrim",
+    "max",
+    "min",
+    "ntile",
+    "nullif",
+    "pi",
+    "power",
+    "radians",
+    "rank",
+    "replace",
+    "row_number",
+    "rtrim",
+    "sin",
+    "sqrt",
+    "sum",
+    "tan",
+    "upper",
+];
+
+/// Functions that are kept here, by their name there and here.
+pub(crate) const OWN: [(&str, &str); 25] = [
+    ("ceiling", "__ceiling"),
+    ("charindex", "__charindex"),
+    ("count_big", "count"),
+    ("datalength", "__datalength"),
+    ("dateadd", "__dateadd"),
+    ("datediff", "__datediff"),
+    ("datepart", "__datepart"),
+    ("day", "__day"),
+    ("floor", "__floor"),
+    ("getdate", "__now_datetime"),
+    ("getutcdate", "__now_datetime"),
+    ("isnull", "coalesce"),
+    ("left", "__left"),
+    ("len", "__len"),
+    ("month", "__month"),
+    ("newid", "__newid"),
+    ("replicate", "__replicate"),
+    ("right", "__right"),
+    ("round", "__round"),
+    ("sign", "sign"),
+    ("string_agg", "group_concat"),
+    ("substring", "__substring"),
+    ("sysdatetime", "__now_datetime2"),
+    ("sysdatetimeoffset", "__now_offset"),
+    ("sysutcdatetime", "__now_datetime2"),
+];
+
+pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
+    let pure = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    let impure = FunctionFlags::SQLITE_UTF8;
+    let add = |name: &str,
+               count: i32,
+               flags: FunctionFlags,
+               body: fn(&[Value]) -> std::result::Result<Value, SqlError>| {
+        let shared = shared.clone();
+        connection.create_scalar_function(name, count, flags, move |call: &mut Context<'_>| {
+            let values: Vec<Value> = (0..call.len()).map(|at| call.get(at)).collect::<Result<_>>()?;
+            body(&values).map_err(|found| shared.raise(found))
+        })
+    };
+    add("__as", 2, pure, |v| convert::convert(v[1].clone(), type_of(&v[0])?))?;
+    add("__try_as", 2, pure, |v| Ok(convert::convert(v[1].clone(), type_of(&v[0])?).unwrap_or(Value::Null)))?;
+    add("__assign", 4, pure, |v| convert::assign(v[3].clone(), type_of(&v[0])?, &text(&v[1]), &text(&v[2])))?;
+    add("__add", 2, pure, |v| operate(&v[0], '+', &v[1]))?;
+    add("__sub", 2, pure, |v| operate(&v[0], '-', &v[1]))?;
+    add("__mul", 2, pure, |v| operate(&v[0], '*', &v[1]))?;
+    add("__div", 2, pure, |v| operate(&v[0], '/', &v[1]))?;
+    add("__mod", 2, pure, |v| operate(&v[0], '%', &v[1]))?;
+    add("__trunc", 1, pure, |v| Ok(map_float(&v[0], f64::trunc)))?;
+    add("__floor", 1, pure, |v| Ok(map_float(&v[0], f64::floor)))?;
+    add("__ceiling", 1, pure, |v| Ok(map_float(&v[0], f64::ceil)))?;
+    add("__round", -1, pure, |v| {
+        let digits = v.get(1).map_or(0, whole).clamp(-15, 15) as i32;
+        let unit = 10_f64.powi(digits);
+        Ok(match &v[0] {
+            Value::Real(number) => Value::Real((number * unit).round() / unit),
+            other => map_float(other, |number| (number * unit).round() / unit),
+        })
+    })?;
+    add("__len", 1, pure, |v| {
+        on_text(&v[0], |t| Value::Integer(t.trim_end_matches(' ').encode_utf16().count() as i64))
+    })?;
+    add("__datalength", 1, pure, |v| {
+        Ok(match &v[0] {
+            Value::Blob(bytes) => Value::Integer(bytes.len() as i64),
+            Value::Integer(_) => Value::Integer(4),
+            Value::Real(_) => Value::Integer(8),
+            other => return on_text(other, |t| Value::Integer(2 * t.encode_utf16().count() as i64)),
+        })
+    })?;
+    add("__left", 2, pure, |v| slice(&v[0], 1, whole(&v[1])))?;
+    add("__right", 2, pure, |v| {
+        let length = text(&v[0]).encode_utf16().count() as i64;
+        slice(&v[0], (length - whole(&v[1])).max(0) + 1, whole(&v[1]))
+    })?;
+    add("__substring", 3, pure, |v| slice(&v[0], whole(&v[1]), whole(&v[2])))?;
+    add("__replicate", 2, pure, |v| {
+        let count = whole(&v[1]).clamp(0, 8000) as usize;
+        on_text(&v[0], |t| Value::Text(t.repeat(count)))
+    })?;
+    add("__charindex", -1, pure, |v| {
+        if v.len() < 2 || v[0] == Value::Null || v[1] == Value::Null {
+            return Ok(Value::Null);
+        }
+        let (needle, hay) = (text(&v[0]).to_lowercase(), text(&v[1]).to_lowercase());
+        let start = v.get(2).map_or(1, whole).max(1) as usize - 1;
+        let from = hay.char_indices().nth(start).map_or(hay.len(), |(at, _)| at);
+        Ok(Value::Integer(
+            hay[from..].find(&needle).map_or(0, |at| hay[..from + at].chars().count() as i64 + 1),
+        ))
+    })?;
+    add("__newid", 0, impure, |_| Ok(Value::Text(uuid::Uuid::new_v4().to_string().to_uppercase())))?;
+    add("__now_offset", 0, impure, |_| Ok(Value::Text(Moment::now().kept())))?;
+    add("__now_datetime2", 0, impure, |_| Ok(Value::Text(Moment { offset: None, ..Moment::now() }.kept())))?;
+    add("__now_datetime", 0, impure, |_| {
+        convert::convert(Value::Text(Moment { offset: None, ..Moment::now() }.kept()), SqlType::DateTime)
+    })?;
+    add("__dateadd", 3, pure, |v| date_add(&text(&v[0]), &v[1], &v[2]))?;
+    add("__datediff", 3, pure, |v| date_diff(&text(&v[0]), &v[1], &v[2]))?;
+    add("__datepart", 2, pure, |v| date_part(&text(&v[0]), &v[1]))?;
+    add("__day", 1, pure, |v| date_part("day", &v[0]))?;
+    add("__month", 1, pure, |v| date_part("month", &v[0]))?;
+    add("__object_name", 1, pure, |v| {
+        on_text(&v[0], |t| {
+            Value::Text(t.rsplit('.').next().unwrap_or(t).trim_matches(['[', ']', '"']).to_owned())
+        })
+    })?;
+    add("__type_name", 1, pure, |v| {
+        Ok(SqlType::parse(&text(&v[0])).map_or(Value::Null, |found| Value::Text(found.name().to_owned())))
+    })?;
+    add("__type_length", 1, pure, |v| {
+        Ok(match SqlType::parse(&text(&v[0])) {
+            Some(found) if found.is_text() || found.is_binary() => {
+                Value::Integer(found.length().map_or(-1, i64::from))
+            }
+            _ => Value::Null,
+        })
+    })?;
+    add("like", 2, pure, |v| like(&v[0], &v[1], None))?;
+    add("like", 3, pure, |v| like(&v[0], &v[1], text(&v[2]).chars().next()))?;
+    let state = shared.clone();
+    connection.create_scalar_function("__database", 0, impure, move |_| Ok(state.lock().database.clone()))?;
+    let state = shared.clone();
+    connection.create_scalar_function("__identity", 1, impure, move |call: &mut Context<'_>| {
+        let table: String = call.get(0)?;
+        let mut state = state.lock();
+        let found = state.identities.iter_mut().find(|(name, ..)| name.eq_ignore_ascii_case(&table));
+        let Some((_, next, increment)) = found else {
+            return Err(Error::UserFunctionError("the identity column was not prepared".into()));
+        };
+        let value = *next;
+        *next += *increment;
+        state.last_identity = Some(value);
+        Ok(value)
+    })
+}
+
+fn type_of(name: &Value) -> std::result::Result<SqlType, SqlError> {
+    SqlType::parse(&text(name))
+        .ok_or_else(|| error(243, format!("Type {} is not a defined system type.", text(name))))
+}
+
+fn text(value: &Value) -> String {
+    convert::text(value.clone())
+}
+
+fn whole(value: &Value) -> i64 {
+    convert::float(value).map_or(0, |number| number as i64)
+}
+
+fn on_text(value: &Value, body: impl FnOnce(&str) -> Value) -> std::result::Result<Value, SqlError> {
+    Ok(if *value == Value::Null { Value::Null } else { body(&text(value)) })
+}
+
+fn map_float(value: &Value, body: impl Fn(f64) -> f64) -> Value {
+    match convert::float(value) {
+        None => Value::Null,
+        Some(number) => {
+            let made = body(number);
+            if made.fract() == 0.0 && made.abs() < 9e15 {
+                Value::Integer(made as i64)
+            } else {
+                Value::Real(made)
+            }
+        }
+    }
+}
+
+fn slice(value: &Value, start: i64, length: i64) -> std::result::Result<Value, SqlError> {
+    if length < 0 {
+        return Err(error(537, "Invalid length parameter passed to the LEFT or SUBSTRING function."));
+    }
+    on_text(value, |t| {
+        let units: Vec<u16> = t.encode_utf16().collect();
+        let end = (start.saturating_add(length) - 1).clamp(0, units.len() as i64) as usize;
+        let start = (start - 1).clamp(0, end as i64) as usize;
+        Value::Text(String::from_utf16_lossy(&units[start..end]))
+    })
+}
+
+/// `+`, `-`, `*`, `/` and `%`: text is joined by `+`, and becomes a number where the other side is one.
+fn operate(left: &Value, operator: char, right: &Value) -> std::result::Result<Value, SqlError> {
+    let overflow = || error(8115, "Arithmetic overflow error converting expression to data type bigint.");
+    match (left, right) {
+        (Value::Null, _) | (_, Value::Null) => Ok(Value::Null),
+        (Value::Text(a), Value::Text(b)) if operator == '+' => {
+            Ok(Value::Text(text(&Value::Text(a.clone())) + &text(&Value::Text(b.clone()))))
+        }
+        (Value::Blob(a), Value::Blob(b)) if operator == '+' => Ok(Value::Blob([a.as_slice(), b].concat())),
+        (Value::Text(_), Value::Integer(_)) => {
+            operate(&convert::convert(left.clone(), SqlType::Int)?, operator, right)
+        }
+        (Value::Integer(_), Value::Text(_)) => {
+            operate(left, operator, &convert::convert(right.clone(), SqlType::Int)?)
+        }
+        (Value::Integer(a), Value::Integer(b)) => {
+            if matches!(operator, '/' | '%') && *b == 0 {
+                return Err(error(8134, "Divide by zero error encountered."));
+            }
+            match operator {
+                '+' => a.checked_add(*b),
+                '-' => a.checked_sub(*b),
+                '*' => a.checked_mul(*b),
+                '/' => a.checked_div(*b),
+                _ => a.checked_rem(*b),
+            }
+            .map(Value::Integer)
+            .ok_or_else(overflow)
+        }
+        _ => {
+            let failed = || error(8114, "Error converting data type nvarchar to float.");
+            let (a, b) =
+                (convert::float(left).ok_or_else(failed)?, convert::float(right).ok_or_else(failed)?);
+            if matches!(operator, '/' | '%') && b == 0.0 {
+                return Err(error(8134, "Divide by zero error encountered."));
+            }
+            Ok(Value::Real(match operator {
+                '+' => a + b,
+                '-' => a - b,
+                '*' => a * b,
+                '/' => a / b,
+                _ => a % b,
+            }))
+        }
+    }
+}
+
+/// The part of a date that a name or its abbreviation stands for.
+fn part(name: &str) -> std::result::Result<&'static str, SqlError> {
+    Ok(match name.to_ascii_lowercase().as_str() {
+        "year" | "yy" | "yyyy" => "year",
+        "quarter" | "qq" | "q" => "quarter",
+        "month" | "mm" | "m" => "month",
+        "day" | "dd" | "d" => "day",
+        "week" | "wk" | "ww" => "week",
+        "hour" | "hh" => "hour",
+        "minute" | "mi" | "n" => "minute",
+        "second" | "ss" | "s" => "second",
+        "millisecond" | "ms" => "millisecond",
+        "microsecond" | "mcs" => "microsecond",
+        _ => return Err(error(155, format!("'{name}' is not a recognized dateadd option."))),
+    })
+}
+
+fn ticks_of(part: &str) -> Option<i64> {
+    Some(match part {
+        "week" => 7 * TICKS_PER_DAY,
+        "day" => TICKS_PER_DAY,
+        "hour" => 3600 * TICKS_PER_SECOND,
+        "minute" => 60 * TICKS_PER_SECOND,
+        "second" => TICKS_PER_SECOND,
+        "millisecond" => TICKS_PER_SECOND / 1000,
+        "microsecond" => TICKS_PER_SECOND / 1_000_000,
+        _ => return None,
+    })
+}
+
+fn moment(value: &Value) -> std::result::Result<Moment, SqlError> {
+    let failed = || error(241, "Conversion failed when converting date and/or time from character string.");
+    match value {
+        Value::Text(text) => Moment::parse(text).ok_or_else(failed),
+        _ => Err(failed()),
+    }
+}
+
+fn date_add(name: &str, count: &Value, value: &Value) -> std::result::Result<Value, SqlError> {
+    let part = part(name)?;
+    if *value == Value::Null || *count == Value::Null {
+        return Ok(Value::Null);
+    }
+    let overflow = || error(517, "Adding a value to a 'datetime' column caused an overflow.");
+    let (start, count) = (moment(value)?, whole(count));
+    let moved = match ticks_of(part) {
+        Some(ticks) => start.plus(ticks.checked_mul(count).ok_or_else(overflow)?),
+        None => {
+            let months = match part {
+                "year" => 12,
+                "quarter" => 3,
+                _ => 1,
+            };
+            add_months(start, count.saturating_mul(months))
+        }
+    }
+    .ok_or_else(overflow)?;
+    // A date stays a date unless a clock was added to it.
+    let ticks = if start.ticks.is_none() && matches!(part, "year" | "quarter" | "month" | "week" | "day") {
+        None
+    } else {
+        moved.ticks
+    };
+    Ok(Value::Text(Moment { ticks, ..moved }.kept()))
+}
+
+fn add_months(start: Moment, months: i64) -> Option<Moment> {
+    let date = start.date()?;
+    let total = i64::from(date.year()) * 12 + i64::from(u8::from(date.month())) - 1;
+    let total = total.checked_add(months)?;
+    let year = i32::try_from(total.div_euclid(12)).ok().filter(|year| (1..=9999).contains(year))?;
+    let month = time::Month::try_from(total.rem_euclid(12) as u8 + 1).ok()?;
+    let day = date.day().min(month.length(year));
+    let date = time::Date::from_calendar_date(year, month, day).ok()?;
+    Some(Moment { days: Moment::from_date(date).days, ..start })
+}
+
+/// The count of boundaries of that part between two moments.
+fn date_diff(name: &str, from: &Value, to: &Value) -> std::result::Result<Value, SqlError> {
+    let part = part(name)?;
+    if *from == Value::Null || *to == Value::Null {
+        return Ok(Value::Null);
+    }
+    let count = |moment: Moment| -> Option<i64> {
+        let date = moment.date()?;
+        let (year, month) = (i64::from(date.year()), i64::from(u8::from(date.month())) - 1);
+        let ticks = i128::from(moment.days_or_1900()) * i128::from(TICKS_PER_DAY)
+            + i128::from(moment.ticks.unwrap_or(0));
+        Some(match part {
+            "year" => year,
+            "quarter" => year * 4 + month / 3,
+            "month" => year * 12 + month,
+            // Weeks begin on Sunday for DATEDIFF; 0001-01-01 was a Monday.
+            "week" => (i64::from(moment.days_or_1900()) + 1) / 7,
+            other => (ticks / i128::from(ticks_of(other)?)) as i64,
+        })
+    };
+    let difference = count(moment(to)?).zip(count(moment(from)?)).map(|(to, from)| to - from);
+    match difference.and_then(|difference| i32::try_from(difference).ok()) {
+        Some(difference) => Ok(Value::Integer(difference.into())),
+        None => Err(error(535, "The datediff function resulted in an overflow.")),
+    }
+}
+
+fn date_part(name: &str, value: &Value) -> std::result::Result<Value, SqlError> {
+    let part = part(name)?;
+    if *value == Value::Null {
+        return Ok(Value::Null);
+    }
+    let moment = moment(value)?.local();
+    let ticks = moment.ticks.unwrap_or(0);
+    let found = moment.date().map(|date| match part {
+        "year" => i64::from(date.year()),
+        "quarter" => i64::from(u8::from(date.month()) - 1) / 3 + 1,
+        "month" => i64::from(u8::from(date.month())),
+        "day" => i64::from(date.day()),
+        "week" => i64::from(date.sunday_based_week()) + 1,
+        "hour" => ticks / (3600 * TICKS_PER_SECOND),
+        "minute" => ticks / (60 * TICKS_PER_SECOND) % 60,
+        "second" => ticks / TICKS_PER_SECOND % 60,
+        "millisecond" => ticks / (TICKS_PER_SECOND / 1000) % 1000,
+        _ => ticks / 10 % 1_000_000,
+    });
+    Ok(found.map_or(Value::Null, Value::Integer))
+}

@@ -1,0 +1,265 @@
+//! What a statement's names mean: its tables' columns and its variables, and so the types of its expressions.
+
+use std::{collections::HashMap, ops::ControlFlow};
+
+use rusqlite::{Connection, types::Value};
+use sqlparser::ast::{
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, SetExpr, TableFactor,
+    UnaryOperator, Value as Literal, Visit, Visitor,
+};
+
+use crate::sql::types::SqlType;
+
+/// A variable or a parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Variable {
+    pub(crate) sql_type: SqlType,
+    pub(crate) value: Value,
+}
+
+/// By name, in lower case, with the `@`.
+pub(crate) type Variables = HashMap<String, Variable>;
+
+/// A column of a table, as it was declared.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TableColumn {
+    pub(crate) name: String,
+    pub(crate) sql_type: SqlType,
+    /// Seed and increment.
+    pub(crate) identity: Option<(i64, i64)>,
+    pub(crate) default: Option<String>,
+}
+
+/// The columns of a table; empty when there is no such table.
+pub(crate) fn table_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<TableColumn>> {
+    let mut statement =
+        connection.prepare("SELECT name, type, dflt_value FROM pragma_table_info(?1) ORDER BY cid")?;
+    let rows = statement.query_map([table], |row| {
+        let declared: String = row.get(1)?;
+        Ok(TableColumn {
+            name: row.get(0)?,
+            sql_type: SqlType::parse(&declared).unwrap_or(SqlType::NVarChar(None)),
+            identity: identity(&declared),
+            default: row.get(2)?,
+        })
+    })?;
+    rows.collect()
+}
+
+fn identity(declared: &str) -> Option<(i64, i64)> {
+    let (_, rest) = declared.split_once("IDENTITY(")?;
+    let (seed, increment) = rest.strip_suffix(')')?.split_once(',')?;
+    Some((seed.trim().parse().ok()?, increment.trim().parse().ok()?))
+}
+
+/// The last part of a name: schemas and databases are one here.
+pub(crate) fn last_part(name: &ObjectName) -> String {
+    name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.clone()).unwrap_or_default()
+}
+
+/// The tables of a statement, by the names that their columns can have before them.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    pub(crate) found: Vec<(String, Vec<TableColumn>)>,
+}
+
+impl Tables {
+    /// Looks up every table that a statement or a part of one reads.
+    pub(crate) fn of(connection: &Connection, node: &impl Visit) -> rusqlite::Result<Self> {
+        struct Names(Vec<(String, String)>);
+        impl Visitor for Names {
+            type Break = ();
+            fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+                if let TableFactor::Table { name, alias, .. } = factor {
+                    let table = table_name(name);
+                    let shown =
+                        alias.as_ref().map_or_else(|| last_part(name), |alias| alias.name.value.clone());
+                    self.0.push((shown, table));
+                }
+                ControlFlow::Continue(())
+            }
+        }
+        let mut names = Names(Vec::new());
+        let _ = node.visit(&mut names);
+        let mut tables = Tables::default();
+        for (shown, table) in names.0 {
+            tables.add(connection, &shown, &table)?;
+        }
+        Ok(tables)
+    }
+
+    pub(crate) fn add(&mut self, connection: &Connection, shown: &str, table: &str) -> rusqlite::Result<()> {
+        self.found.push((shown.to_owned(), table_columns(connection, table)?));
+        Ok(())
+    }
+
+    fn column(&self, table: Option<&str>, column: &str) -> Option<SqlType> {
+        self.found
+            .iter()
+            .filter(|(shown, _)| table.is_none_or(|table| table.eq_ignore_ascii_case(shown)))
+            .flat_map(|(_, columns)| columns)
+            .find(|found| found.name.eq_ignore_ascii_case(column))
+            .map(|found| found.sql_type)
+    }
+}
+
+/// The name under which SQLite has the table: catalog views keep their schema, all else is `dbo`.
+pub(crate) fn table_name(name: &ObjectName) -> String {
+    let parts: Vec<&str> =
+        name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.as_str()).collect();
+    match parts.as_slice() {
+        [.., schema, table] if schema.eq_ignore_ascii_case("sys") => format!("sys.{}", table.to_lowercase()),
+        [.., schema, table] if schema.eq_ignore_ascii_case("INFORMATION_SCHEMA") => {
+            format!("INFORMATION_SCHEMA.{}", table.to_uppercase())
+        }
+        _ => last_part(name),
+    }
+}
+
+/// The type of a translated expression, where its form tells it.
+pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Option<SqlType> {
+    let of = |expr: &Expr| infer(expr, tables, variables);
+    let strongest = |exprs: &mut dyn Iterator<Item = &Expr>| {
+        exprs.filter(|expr| !is_null(expr)).map(of).try_fold(None, |found: Option<SqlType>, next| {
+            let next = next?;
+            Some(Some(found.map_or(next, |found| found.stronger(next))))
+        })?
+    };
+    match expr {
+        Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.starts_with('@') => {
+            variables.get(&ident.value).map(|variable| variable.sql_type)
+        }
+        Expr::Identifier(ident) => tables.column(None, &ident.value),
+        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+            [.., table, column] => tables.column(Some(&table.value), &column.value),
+            _ => None,
+        },
+        Expr::Value(literal) => match &literal.value {
+            Literal::Number(digits, _) if digits.contains(['e', 'E']) => Some(SqlType::Float),
+            Literal::Number(digits, _) => match digits.split_once('.') {
+                Some((whole, fraction)) => {
+                    let scale = fraction.len().min(38) as u8;
+                    let precision = (whole.trim_start_matches('0').len() + fraction.len()).clamp(1, 38) as u8;
+                    Some(SqlType::Decimal(precision.max(scale), scale))
+                }
+                None if digits.parse::<i32>().is_ok() => Some(SqlType::Int),
+                None => Some(SqlType::BigInt),
+            },
+            Literal::SingleQuotedString(text) => Some(SqlType::NVarChar(
+                u16::try_from(text.encode_utf16().count().max(1)).ok().filter(|n| *n <= 4000),
+            )),
+            Literal::HexStringLiteral(_) => Some(SqlType::VarBinary(Some(8000))),
+            _ => None,
+        },
+        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => of(inner),
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => of(expr),
+        Expr::BinaryOp { left, op: BinaryOperator::BitwiseAnd | BinaryOperator::BitwiseOr, right } => {
+            Some(of(left)?.stronger(of(right)?))
+        }
+        Expr::Case { conditions, else_result, .. } => {
+            strongest(&mut conditions.iter().map(|when| &when.result).chain(else_result.as_deref()))
+        }
+        Expr::Subquery(query) => match query.body.as_ref() {
+            SetExpr::Select(select) => match select.projection.as_slice() {
+                [sqlparser::ast::SelectItem::UnnamedExpr(expr)]
+                | [sqlparser::ast::SelectItem::ExprWithAlias { expr, .. }] => of(expr),
+                _ => None,
+            },
+            _ => None,
+        },
+        Expr::Function(function) => {
+            let name = last_part(&function.name).to_lowercase();
+            let arguments = arguments(&function.args);
+            let argument = |at: usize| arguments.get(at).copied().and_then(of);
+            Some(match name.as_str() {
+                "__as" | "__try_as" | "__assign" => match arguments.first()? {
+                    Expr::Value(literal) => SqlType::parse(&literal.value.clone().into_string()?)?,
+                    _ => return None,
+                },
+                "coalesce" | "iif" if name == "iif" => strongest(&mut arguments.iter().skip(1).copied())?,
+                "coalesce" => strongest(&mut arguments.iter().copied())?,
+                "__add" | "__sub" | "__mul" | "__div" | "__mod" => {
+                    arithmetic(&name, argument(0)?, argument(1)?)
+                }
+                "nullif" | "max" | "min" | "lag" | "lead" | "first_value" | "last_value" | "abs"
+                | "__round" | "__floor" | "__ceiling" | "sign" => argument(0)?,
+                "sum" | "avg" | "__trunc" => match argument(0)? {
+                    SqlType::TinyInt | SqlType::SmallInt | SqlType::Bit => SqlType::Int,
+                    SqlType::Decimal(_, scale) if name == "avg" => SqlType::Decimal(38, scale.max(6)),
+                    SqlType::Decimal(_, scale) => SqlType::Decimal(38, scale),
+                    SqlType::Real => SqlType::Float,
+                    SqlType::SmallMoney => SqlType::Money,
+                    other => other,
+                },
+                "count" | "__len" | "__datalength" | "__charindex" | "__datediff" | "__datepart"
+                | "__day" | "__month" => SqlType::Int,
+                "row_number" | "rank" | "dense_rank" | "ntile" => SqlType::BigInt,
+                "upper" | "lower" | "__left" | "__right" | "__substring" | "ltrim" | "rtrim" | "trim" => {
+                    match argument(0)? {
+                        text if text.is_text() || text.is_binary() => text.with_length(text.length()),
+                        _ => SqlType::NVarChar(Some(4000)),
+                    }
+                }
+                "replace" | "concat" | "concat_ws" | "group_concat" | "__replicate" => {
+                    SqlType::NVarChar(Some(4000))
+                }
+                "__newid" => SqlType::Guid,
+                "__now_offset" => SqlType::DateTimeOffset(7),
+                "__now_datetime2" => SqlType::DateTime2(7),
+                "__now_datetime" => SqlType::DateTime,
+                "__dateadd" => match argument(2)? {
+                    moment if moment.is_moment() => moment,
+                    _ => SqlType::DateTime,
+                },
+                "sqrt" | "power" | "exp" | "sin" | "cos" | "tan" | "pi" | "log10" => SqlType::Float,
+                _ => return None,
+            })
+        }
+        _ => None,
+    }
+}
+
+fn arithmetic(name: &str, left: SqlType, right: SqlType) -> SqlType {
+    match (left, right) {
+        (a, b) if a.is_text() && b.is_text() => {
+            let total = a.length().zip(b.length()).and_then(|(a, b)| a.checked_add(b));
+            a.stronger(b).with_length(total)
+        }
+        (SqlType::Decimal(p1, s1), SqlType::Decimal(p2, s2)) if name == "__mul" => {
+            SqlType::Decimal((p1 + p2 + 1).min(38), (s1 + s2).min(38))
+        }
+        (SqlType::Decimal(p1, s1), SqlType::Decimal(_, s2)) if name == "__div" => {
+            let scale = (s1 + s2 + 1).max(6).min(p1.saturating_add(6)).min(20);
+            SqlType::Decimal(38, scale)
+        }
+        (decimal @ SqlType::Decimal(..), integer) | (integer, decimal @ SqlType::Decimal(..))
+            if integer.is_integer() =>
+        {
+            arithmetic(name, decimal, SqlType::Decimal(if integer == SqlType::BigInt { 19 } else { 10 }, 0))
+        }
+        (SqlType::Decimal(p1, s1), SqlType::Decimal(p2, s2)) => {
+            let scale = s1.max(s2);
+            SqlType::Decimal(((p1 - s1).max(p2 - s2) + scale + 1).min(38), scale)
+        }
+        (a, b) => a.stronger(b),
+    }
+}
+
+pub(crate) fn is_null(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(literal) if literal.value == Literal::Null)
+}
+
+/// The plain arguments of a call.
+pub(crate) fn arguments(arguments: &FunctionArguments) -> Vec<&Expr> {
+    match arguments {
+        FunctionArguments::List(list) => list
+            .args
+            .iter()
+            .filter_map(|argument| match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,313 @@
+//! One session of the engine: what it holds between requests, and how it answers one.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use rusqlite::{Connection, types::Value};
+
+use super::{
+    Counter, Store,
+    failures::{Doing, told},
+    functions::Shared,
+    interrupt::Interrupt,
+    locks::Owner,
+    scope::{Variable, Variables},
+    script,
+    standing::Standing,
+    transaction::Transaction,
+};
+use crate::sql::{
+    errors::{SqlError, error},
+    packet::Reset,
+    request::{Call, Request},
+    tokens::{Done, Tokens},
+};
+
+/// Who a session is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Who {
+    pub(crate) spid: u16,
+    pub(crate) login: String,
+    pub(crate) application: String,
+    pub(crate) host: String,
+    pub(crate) database: String,
+    pub(crate) server: String,
+}
+
+/// What SET switches.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Options {
+    pub(crate) no_count: bool,
+    pub(crate) xact_abort: bool,
+    pub(crate) serializable: bool,
+    /// `None` waits as long as the endpoint lets anybody wait.
+    pub(crate) lock_timeout: Option<Duration>,
+    pub(crate) identity_insert: Option<String>,
+}
+
+/// A statement that was prepared: its text, and the names of its parameters in their order.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    pub(crate) text: String,
+    pub(crate) parameters: Vec<String>,
+}
+
+pub(crate) struct Session {
+    pub(crate) connection: Connection,
+    pub(crate) store: Arc<Store>,
+    pub(crate) who: Who,
+    pub(crate) counter: Counter,
+    pub(crate) interrupt: Arc<Interrupt>,
+    pub(crate) shared: Shared,
+    pub(crate) tokens: Tokens,
+    pub(crate) transaction: Transaction,
+    pub(crate) next_descriptor: u64,
+    pub(crate) options: Options,
+    pub(crate) variables: Variables,
+    pub(crate) row_count: i64,
+    pub(crate) last_error: u32,
+    pub(crate) caught: Option<SqlError>,
+    /// How many TRY blocks are around the statement under way.
+    pub(crate) in_try: u32,
+    /// How many procedures are around it.
+    pub(crate) depth: u32,
+    /// The procedure that was called, for errors to name.
+    pub(crate) procedure: String,
+    /// A statement of the request has failed.
+    pub(crate) failed: bool,
+    pub(crate) session_values: Vec<(String, Value)>,
+    pub(crate) prepared: HashMap<i64, Prepared>,
+    pub(crate) next_handle: i64,
+    /// `#temp` tables, with the depth at which they were made: they go when that procedure returns.
+    pub(crate) temporary: Vec<(String, u32)>,
+}
+
+impl Session {
+    pub(crate) fn open(
+        store: Arc<Store>,
+        who: Who,
+        counter: Counter,
+        interrupt: Arc<Interrupt>,
+    ) -> rusqlite::Result<Self> {
+        let shared = Shared::default();
+        shared.lock().database.clone_from(&who.database);
+        let connection = store.connect(&shared)?;
+        interrupt.reaches(connection.get_interrupt_handle());
+        Ok(Session {
+            connection,
+            store,
+            counter,
+            interrupt,
+            shared,
+            tokens: Tokens::new(&who.server),
+            who,
+            transaction: Transaction::default(),
+            next_descriptor: 0,
+            options: Options::default(),
+            variables: Variables::new(),
+            row_count: 0,
+            last_error: 0,
+            caught: None,
+            in_try: 0,
+            depth: 0,
+            procedure: String::new(),
+            failed: false,
+            session_values: Vec::new(),
+            prepared: HashMap::new(),
+            next_handle: 0,
+            temporary: Vec::new(),
+        })
+    }
+
+    /// The whole answer to a request.
+    pub(crate) fn answer(&mut self, request: Request, reset: Option<Reset>) -> Vec<u8> {
+        self.tokens = Tokens::new(&self.who.server);
+        if let Some(reset) = reset {
+            self.reset(reset == Reset::KeepTransaction);
+            self.tokens.was_reset();
+        }
+        match request {
+            Request::Batch(text) => {
+                self.variables = Variables::new();
+                self.in_try = 0;
+                if self.run_text(&text).is_err() {
+                    self.done(Done::Statement, None, true);
+                }
+            }
+            Request::Calls(calls) => {
+                for call in calls {
+                    self.called(call);
+                }
+            }
+            Request::Transaction(request) => {
+                let outcome = self.request_transaction(request);
+                let failed = outcome.is_err();
+                if let Err(mut found) = outcome {
+                    self.report(&mut found);
+                }
+                self.done(Done::Statement, None, failed);
+            }
+        }
+        if self.interrupt.is_raised() {
+            self.tokens.attention_done();
+        }
+        std::mem::take(&mut self.tokens).finish()
+    }
+
+    /// Ends the session; says whether a transaction was open.
+    pub(crate) fn close(&mut self) -> bool {
+        let open = self.transaction.count > 0;
+        self.rollback_all();
+        self.store.locks.release_all(self.who.spid, Owner::Session);
+        self.store.locks.release_all(self.who.spid, Owner::Transaction);
+        open
+    }
+
+    /// What a session starts with: no temp tables, options or values of whoever had it before.
+    pub(crate) fn reset(&mut self, keep_transaction: bool) {
+        if !keep_transaction {
+            self.rollback_all();
+        }
+        self.drop_temporary(0);
+        self.store.locks.release_all(self.who.spid, Owner::Session);
+        let serializable = self.options.serializable;
+        // The isolation level stays, as sp_reset_connection leaves it.
+        self.options = Options { serializable, ..Options::default() };
+        self.session_values.clear();
+        self.prepared.clear();
+        self.row_count = 0;
+        self.last_error = 0;
+        self.caught = None;
+        self.shared.lock().last_identity = None;
+    }
+
+    pub(crate) fn drop_temporary(&mut self, depth: u32) {
+        let connection = &self.connection;
+        self.temporary.retain(|(name, made_at)| {
+            let gone = *made_at >= depth;
+            if gone {
+                // It may have gone already, with a transaction that was rolled back.
+                let _ = connection
+                    .execute_batch(&format!("DROP TABLE IF EXISTS temp.\"{}\"", name.replace('"', "\"\"")));
+            }
+            !gone
+        });
+    }
+
+    /// Parses and runs a batch; an error has then been reported.
+    pub(crate) fn run_text(&mut self, text: &str) -> Result<(), SqlError> {
+        match script::parse(text) {
+            Ok(steps) => self.steps(&steps).map(drop),
+            Err(mut found) => {
+                if self.in_try == 0 {
+                    self.report(&mut found);
+                }
+                Err(found)
+            }
+        }
+    }
+
+    fn called(&mut self, call: Call) {
+        self.variables = Variables::new();
+        (self.in_try, self.failed) = (0, false);
+        self.procedure.clone_from(&call.procedure);
+        let options = self.options.clone();
+        self.depth += 1;
+        let before = self.transaction.count;
+        let outcome = self.call(call);
+        self.depth -= 1;
+        // What a procedure SETs and its temp tables last as long as its call; the isolation level does not.
+        self.options = Options { identity_insert: self.options.identity_insert.take(), ..options };
+        self.drop_temporary(self.depth + 1);
+        match outcome {
+            Ok(outputs) => {
+                if before != self.transaction.count {
+                    let message = format!(
+                        "Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT \
+                         statements. Previous count = {before}, current count = {}.",
+                        self.transaction.count
+                    );
+                    self.report(&mut SqlError { state: 2, ..error(266, message) });
+                    self.failed = true;
+                }
+                self.tokens.return_status(0);
+                for (ordinal, (output, variable)) in outputs.iter().enumerate() {
+                    self.tokens.return_value(ordinal as u16, output, variable.sql_type, &variable.value);
+                }
+            }
+            Err(mut found) => {
+                if !found.reported {
+                    self.settle(&found);
+                    self.report(&mut found);
+                }
+                self.failed = true;
+            }
+        }
+        self.procedure.clear();
+        self.done(Done::Procedure, None, self.failed);
+    }
+
+    pub(crate) fn done(&mut self, done: Done, count: Option<u64>, failed: bool) {
+        let in_transaction = self.transaction.count > 0;
+        self.tokens.done(done, count, failed, in_transaction);
+    }
+
+    /// Ends a statement, as a batch's or a procedure's.
+    pub(crate) fn statement_done(&mut self, count: Option<u64>) {
+        let done = if self.depth > 0 { Done::InProcedure } else { Done::Statement };
+        self.done(done, count.filter(|_| !self.options.no_count), false);
+    }
+
+    /// Tells the client of an error.
+    pub(crate) fn report(&mut self, found: &mut SqlError) {
+        self.last_error = found.number;
+        found.line = found.line.max(1);
+        self.tokens.report(found, &self.procedure);
+        found.reported = true;
+    }
+
+    /// Runs SQLite's own SQL.
+    pub(crate) fn execute_plain(&mut self, sql: &str) -> Result<(), SqlError> {
+        let outcome = self.connection.execute_batch(sql);
+        outcome.map_err(|failure| self.told(&failure, &Doing::default()))
+    }
+
+    pub(crate) fn told(&self, failure: &rusqlite::Error, doing: &Doing) -> SqlError {
+        let raised = self.shared.lock().raised.take();
+        raised.unwrap_or_else(|| {
+            let doing = Doing { database: self.who.database.clone(), spid: self.who.spid, ..doing.clone() };
+            told(failure, &doing, &self.connection)
+        })
+    }
+
+    pub(crate) fn cancelled(&self) -> SqlError {
+        error(3617, "The statement was cancelled by the client.")
+    }
+
+    pub(crate) fn set_variable(&mut self, name: &str, value: Value) {
+        if let Some(Variable { value: kept, .. }) = self.variables.get_mut(name) {
+            *kept = value;
+        }
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        Standing {
+            spid: self.who.spid,
+            transactions: self.transaction.count,
+            transaction_state: match (self.transaction.count, self.transaction.doomed) {
+                (0, _) => 0,
+                (_, true) => -1,
+                _ => 1,
+            },
+            row_count: self.row_count,
+            last_error: self.last_error,
+            identity: self.shared.lock().last_identity,
+            server: self.who.server.clone(),
+            database: self.who.database.clone(),
+            login: self.who.login.clone(),
+            application: self.who.application.clone(),
+            host: self.who.host.clone(),
+            caught: self.caught.clone(),
+            session_values: self.session_values.clone(),
+        }
+    }
+}

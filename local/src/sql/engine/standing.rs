@@ -1,0 +1,142 @@
+//! What a statement can ask about its session: `@@SPID`, `SCOPE_IDENTITY()`, `DB_NAME()` and their like.
+
+use rusqlite::types::Value;
+use sqlparser::ast::{Expr, Ident, Value as Literal};
+
+use super::translate::{cast, number, text};
+use crate::sql::{
+    errors::{SqlError, error, not_supported},
+    types::SqlType,
+};
+
+/// The version text: says first what this is.
+pub(crate) const VERSION: &str = "sqlscope local stand-in for Microsoft SQL Azure (RTM) - 12.0.2000.8: TDS over SQLite, \
+                                  not SQL Server";
+
+/// A session's facts at the start of a statement.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Standing {
+    pub(crate) spid: u16,
+    pub(crate) transactions: u32,
+    pub(crate) transaction_state: i64,
+    pub(crate) row_count: i64,
+    pub(crate) last_error: u32,
+    pub(crate) identity: Option<i64>,
+    pub(crate) server: String,
+    pub(crate) database: String,
+    pub(crate) login: String,
+    pub(crate) application: String,
+    pub(crate) host: String,
+    /// The error that a CATCH block handles.
+    pub(crate) caught: Option<SqlError>,
+    pub(crate) session_values: Vec<(String, Value)>,
+}
+
+impl Standing {
+    /// A global variable, as a typed constant.
+    pub(crate) fn global(&self, name: &str) -> Result<Expr, SqlError> {
+        let whole = |sql_type, value: i64| cast("__as", sql_type, number(&value.to_string()));
+        Ok(match name {
+            "@@spid" => whole(SqlType::SmallInt, self.spid.into()),
+            "@@trancount" => whole(SqlType::Int, self.transactions.into()),
+            "@@rowcount" => whole(SqlType::Int, self.row_count),
+            "@@error" => whole(SqlType::Int, self.last_error.into()),
+            "@@identity" => self.last_identity(),
+            "@@version" => cast("__as", SqlType::NVarChar(Some(300)), text(VERSION)),
+            "@@servername" => cast("__as", SqlType::NVarChar(Some(128)), text(&self.server)),
+            "@@options" | "@@nestlevel" => whole(SqlType::Int, 0),
+            "@@max_precision" => whole(SqlType::TinyInt, 38),
+            other => return Err(not_supported(format!("the global variable {other}"))),
+        })
+    }
+
+    fn last_identity(&self) -> Expr {
+        let value = self.identity.map_or_else(null, |value| number(&value.to_string()));
+        cast("__as", SqlType::Decimal(38, 0), value)
+    }
+
+    /// A function about the session; `None` when it is another kind of function.
+    pub(crate) fn call(&self, name: &str, arguments: &[Expr]) -> Result<Option<Expr>, SqlError> {
+        let name_type = SqlType::NVarChar(Some(128));
+        let named = |value: &str| cast("__as", name_type, text(value));
+        let caught = |sql_type, value: Option<Expr>| cast("__as", sql_type, value.unwrap_or_else(null));
+        let caught_number = |pick: fn(&SqlError) -> u32| {
+            caught(SqlType::Int, self.caught.as_ref().map(|found| number(&pick(found).to_string())))
+        };
+        let literal = |at: usize| match arguments.get(at) {
+            Some(Expr::Value(found)) => found.value.clone().into_string(),
+            _ => None,
+        };
+        Ok(Some(match name {
+            "scope_identity" => self.last_identity(),
+            "xact_state" => cast("__as", SqlType::SmallInt, number(&self.transaction_state.to_string())),
+            "db_name" => named(&self.database),
+            "db_id" => cast("__as", SqlType::Int, number("5")),
+            "suser_sname" | "original_login" | "suser_name" | "system_user" | "session_user" => {
+                named(&self.login)
+            }
+            "user_name" | "current_user" | "user" => named(&self.login),
+            "schema_name" => named("dbo"),
+            "app_name" => named(&self.application),
+            "host_name" => named(&self.host),
+            "current_timestamp" => super::translate::call("__now_datetime", Vec::new()),
+            "error_number" => caught_number(|found| found.number),
+            "error_severity" => caught_number(|found| found.class.into()),
+            "error_state" => caught_number(|found| found.state.into()),
+            "error_line" => caught_number(|found| found.line),
+            "error_procedure" => caught(name_type, None),
+            "error_message" => {
+                let message = self.caught.as_ref().map(|found| text(&found.message));
+                caught(SqlType::NVarChar(Some(4000)), message)
+            }
+            "serverproperty" => {
+                let property = literal(0).unwrap_or_default().to_lowercase();
+                match property.as_str() {
+                    "engineedition" => cast("__as", SqlType::Int, number("5")),
+                    "edition" => named("SQL Azure"),
+                    "productversion" => named("12.0.2000.8"),
+                    "productlevel" => named("RTM"),
+                    "servername" | "machinename" => named(&self.server),
+                    "collation" => named("SQL_Latin1_General_CP1_CI_AS"),
+                    _ => cast("__as", name_type, null()),
+                }
+            }
+            "session_context" => {
+                let key = literal(0).ok_or_else(|| not_supported("SESSION_CONTEXT of an expression"))?;
+                let found = self.session_values.iter().find(|(known, _)| *known == key);
+                match found.map(|(_, value)| value) {
+                    Some(Value::Text(value)) => cast("__as", SqlType::NVarChar(Some(4000)), text(value)),
+                    Some(Value::Integer(value)) => cast("__as", SqlType::BigInt, number(&value.to_string())),
+                    Some(Value::Real(value)) => cast("__as", SqlType::Float, number(&value.to_string())),
+                    Some(Value::Blob(_)) => return Err(not_supported("binary session context")),
+                    _ => cast("__as", SqlType::NVarChar(Some(4000)), null()),
+                }
+            }
+            "object_id" => {
+                let object = arguments
+                    .first()
+                    .ok_or_else(|| error(174, "The object_id function requires 1 to 2 argument(s)."))?;
+                let kind = literal(1).unwrap_or_else(|| "U".to_owned());
+                let kind = match kind.trim().to_uppercase().as_str() {
+                    "U" => "'table'",
+                    "V" => "'view'",
+                    _ => "'none'",
+                };
+                let kinds = if arguments.len() > 1 { kind } else { "'table', 'view'" };
+                let found = format!(
+                    "(SELECT rowid + 1000 FROM sqlite_schema WHERE type IN ({kinds}) AND \
+                     name = __object_name({object}) COLLATE NOCASE UNION ALL \
+                     SELECT rowid + 1000000000 FROM sqlite_temp_schema WHERE type IN ({kinds}) AND \
+                     name = __object_name({object}) COLLATE NOCASE LIMIT 1)"
+                );
+                // The name prints as it is: SQL that has no form in T-SQL.
+                cast("__as", SqlType::Int, Expr::Identifier(Ident::new(found)))
+            }
+            _ => return Ok(None),
+        }))
+    }
+}
+
+fn null() -> Expr {
+    Expr::Value(Literal::Null.into())
+}

@@ -1,0 +1,20 @@
+//! The Azure SQL endpoint: TDS 7.4 on the wire, SQLite behind it. A wire-level stand-in, not SQL Server.
+
+mod codec;
+mod convert;
+mod engine;
+mod errors;
+mod login7;
+mod moment;
+mod packet;
+mod prelogin;
+mod request;
+mod server;
+mod session;
+mod tls;
+mod tokens;
+mod types;
+mod wire;
+
+pub use engine::Database;
+pub use server::{Counts, SessionRecord, SqlEndpoint, SqlOptions};

@@ -1,0 +1,273 @@
+//! The token stream of an answer (MS-TDS 2.2.7): what the server says.
+
+use rusqlite::types::Value;
+
+use super::{
+    codec::{COLLATION, write_type, write_value},
+    errors::SqlError,
+    prelogin::SERVER_VERSION,
+    types::SqlType,
+    wire::{put_long_text, put_short_text, put_utf16},
+};
+
+const DONE_MORE: u16 = 0x01;
+const DONE_ERROR: u16 = 0x02;
+const DONE_IN_TRANSACTION: u16 = 0x04;
+const DONE_COUNT: u16 = 0x10;
+const DONE_ATTENTION: u16 = 0x20;
+
+/// Which of the three DONE tokens ends a statement: of a batch, inside a procedure, of a procedure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Done {
+    Statement,
+    InProcedure,
+    Procedure,
+}
+
+/// A column of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) sql_type: SqlType,
+}
+
+/// The answer under way.
+#[derive(Debug, Default)]
+pub(crate) struct Tokens {
+    pub(crate) out: Vec<u8>,
+    /// Where the status of the last DONE lies: only the last of an answer says that no more follows.
+    last_done: Option<usize>,
+    pub(crate) server: String,
+}
+
+impl Tokens {
+    pub(crate) fn new(server: &str) -> Self {
+        Tokens { server: server.to_owned(), ..Tokens::default() }
+    }
+
+    fn token(&mut self, code: u8, body: impl FnOnce(&mut Vec<u8>)) {
+        let mut content = Vec::new();
+        body(&mut content);
+        self.out.push(code);
+        self.out.extend_from_slice(&(content.len() as u16).to_le_bytes());
+        self.out.extend(content);
+    }
+
+    fn environment(&mut self, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
+        self.token(0xE3, |out| {
+            out.push(kind);
+            body(out);
+        });
+    }
+
+    fn environment_texts(&mut self, kind: u8, new: &str, old: &str) {
+        self.environment(kind, |out| {
+            put_short_text(out, new);
+            put_short_text(out, old);
+        });
+    }
+
+    /// ERROR, or INFO for a class of 10 and below.
+    pub(crate) fn report(&mut self, report: &SqlError, procedure: &str) {
+        let server = self.server.clone();
+        self.token(if report.class > 10 { 0xAA } else { 0xAB }, |out| {
+            out.extend_from_slice(&report.number.to_le_bytes());
+            out.extend_from_slice(&[report.state, report.class]);
+            put_long_text(out, &report.message);
+            put_short_text(out, &server);
+            put_short_text(out, procedure);
+            out.extend_from_slice(&report.line.to_le_bytes());
+        });
+    }
+
+    /// All that a good login is answered, up to its DONE (2.2.7.14 LOGINACK, 2.2.7.9 ENVCHANGE).
+    pub(crate) fn login(&mut self, database: &str, packet_size: usize, asked: u32, federated: bool) {
+        self.environment_texts(1, database, "master");
+        let info = |number, message: String| SqlError {
+            number,
+            state: 2,
+            class: 0,
+            message,
+            line: 1,
+            reported: false,
+        };
+        self.report(&info(5701, format!("Changed database context to '{database}'.")), "");
+        self.environment(7, |out| {
+            out.push(COLLATION.len() as u8);
+            out.extend_from_slice(&COLLATION);
+            out.push(0);
+        });
+        self.environment_texts(2, "us_english", "");
+        self.report(&info(5703, "Changed language setting to us_english.".to_owned()), "");
+        // The version is written with its high byte first, and never above what the client asked for.
+        let version: u32 = if asked != 0 && asked < 0x7400_0004 { asked } else { 0x7400_0004 };
+        self.token(0xAD, |out| {
+            out.push(1);
+            out.extend_from_slice(&version.to_be_bytes());
+            put_short_text(out, "Microsoft SQL Server");
+            out.extend_from_slice(&SERVER_VERSION);
+        });
+        self.environment_texts(4, &packet_size.to_string(), "4096");
+        if federated {
+            self.out.extend_from_slice(&[0xAE, 0x02, 0, 0, 0, 0, 0xFF]);
+        }
+    }
+
+    /// Where to go instead (ENVCHANGE 20).
+    pub(crate) fn routing(&mut self, host: &str, port: u16) {
+        self.environment(20, |out| {
+            let mut data = vec![0];
+            data.extend_from_slice(&port.to_le_bytes());
+            put_long_text(&mut data, host);
+            out.extend_from_slice(&(data.len() as u16).to_le_bytes());
+            out.extend(data);
+            out.extend_from_slice(&[0, 0]);
+        });
+    }
+
+    /// Where a token can be had (FEDAUTHINFO, 2.2.7.12): the STS and the service principal name.
+    pub(crate) fn federation_info(&mut self, sts: &str, principal: &str) {
+        let [mut sts_bytes, mut principal_bytes] = [Vec::new(), Vec::new()];
+        put_utf16(&mut sts_bytes, sts);
+        put_utf16(&mut principal_bytes, principal);
+        let mut body = 2u32.to_le_bytes().to_vec();
+        let start = 4 + 2 * 9;
+        for (id, length, offset) in
+            [(1u8, sts_bytes.len(), start), (2, principal_bytes.len(), start + sts_bytes.len())]
+        {
+            body.push(id);
+            body.extend_from_slice(&(length as u32).to_le_bytes());
+            body.extend_from_slice(&(offset as u32).to_le_bytes());
+        }
+        body.extend(sts_bytes);
+        body.extend(principal_bytes);
+        self.out.push(0xEE);
+        self.out.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        self.out.extend(body);
+    }
+
+    /// The session was reset (ENVCHANGE 18).
+    pub(crate) fn was_reset(&mut self) {
+        self.environment(18, |out| out.extend_from_slice(&[0, 0]));
+    }
+
+    pub(crate) fn began(&mut self, descriptor: u64) {
+        self.environment(8, |out| {
+            out.push(8);
+            out.extend_from_slice(&descriptor.to_le_bytes());
+            out.push(0);
+        });
+    }
+
+    pub(crate) fn ended(&mut self, committed: bool, descriptor: u64) {
+        self.environment(if committed { 9 } else { 10 }, |out| {
+            out.extend_from_slice(&[0, 8]);
+            out.extend_from_slice(&descriptor.to_le_bytes());
+        });
+    }
+
+    /// COLMETADATA (2.2.7.4).
+    pub(crate) fn columns(&mut self, columns: &[Column]) {
+        self.out.push(0x81);
+        self.out.extend_from_slice(&(columns.len() as u16).to_le_bytes());
+        for column in columns {
+            self.out.extend_from_slice(&0u32.to_le_bytes());
+            // Nullable, and "updateable unknown".
+            self.out.extend_from_slice(&0x0009u16.to_le_bytes());
+            write_type(&mut self.out, column.sql_type);
+            put_short_text(&mut self.out, &column.name);
+        }
+    }
+
+    /// ROW (2.2.7.19); `None` when a value is not of its column's type.
+    pub(crate) fn row(&mut self, columns: &[Column], values: &[Value]) -> Option<()> {
+        self.out.push(0xD1);
+        for (column, value) in columns.iter().zip(values) {
+            write_value(&mut self.out, column.sql_type, value)?;
+        }
+        Some(())
+    }
+
+    pub(crate) fn return_status(&mut self, status: i32) {
+        self.out.push(0x79);
+        self.out.extend_from_slice(&status.to_le_bytes());
+    }
+
+    /// RETURNVALUE (2.2.7.18): an output parameter.
+    pub(crate) fn return_value(&mut self, ordinal: u16, name: &str, sql_type: SqlType, value: &Value) {
+        self.out.push(0xAC);
+        self.out.extend_from_slice(&ordinal.to_le_bytes());
+        put_short_text(&mut self.out, name);
+        self.out.push(0x01);
+        self.out.extend_from_slice(&[0; 6]);
+        let kept = self.out.len();
+        write_type(&mut self.out, sql_type);
+        if write_value(&mut self.out, sql_type, value).is_none() {
+            self.out.truncate(kept);
+            let sql_type = SqlType::of_values([value].into_iter());
+            write_type(&mut self.out, sql_type);
+            // A value always is of the type that was made for it.
+            let _ = write_value(&mut self.out, sql_type, value);
+        }
+    }
+
+    /// DONE, DONEINPROC or DONEPROC (2.2.7.6), which says for now that more follows.
+    pub(crate) fn done(&mut self, done: Done, count: Option<u64>, failed: bool, in_transaction: bool) {
+        let mut status = DONE_MORE;
+        for (on, bit) in
+            [(count.is_some(), DONE_COUNT), (failed, DONE_ERROR), (in_transaction, DONE_IN_TRANSACTION)]
+        {
+            if on {
+                status |= bit;
+            }
+        }
+        self.out.push(match done {
+            Done::Statement => 0xFD,
+            Done::Procedure => 0xFE,
+            Done::InProcedure => 0xFF,
+        });
+        self.last_done = Some(self.out.len());
+        self.out.extend_from_slice(&status.to_le_bytes());
+        // The current command's kind, which no client needs.
+        self.out.extend_from_slice(&[0, 0]);
+        self.out.extend_from_slice(&count.unwrap_or(0).to_le_bytes());
+    }
+
+    /// DONE that acknowledges an ATTENTION.
+    pub(crate) fn attention_done(&mut self) {
+        self.done(Done::Statement, None, false, false);
+        self.set_last(|status| status | DONE_ATTENTION);
+    }
+
+    /// The whole answer; its last DONE says that nothing follows.
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        if self.last_done.is_none() {
+            self.done(Done::Statement, None, false, false);
+        }
+        self.set_last(|status| status & !DONE_MORE);
+        self.out
+    }
+
+    fn set_last(&mut self, change: impl Fn(u16) -> u16) {
+        if let Some(at) = self.last_done {
+            let status = change(u16::from_le_bytes([self.out[at], self.out[at + 1]]));
+            self.out[at..at + 2].copy_from_slice(&status.to_le_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_done_says_that_nothing_follows() {
+        let mut tokens = Tokens::new("s");
+        tokens.done(Done::Statement, Some(3), false, false);
+        tokens.done(Done::Statement, None, true, true);
+        let out = tokens.finish();
+        assert_eq!(out.len(), 26);
+        assert_eq!((out[1], out[5]), (0x11, 3));
+        assert_eq!(out[14], 0x06);
+    }
+}
