@@ -87,6 +87,9 @@ pub enum Error {
     /// The invocation ran out of time: 504.
     #[error("the invocation took longer than {}s", .0.as_secs_f32())]
     Deadline(Duration),
+    /// The handler is told to stop, and the time for what was in flight is over: 503.
+    #[error("the handler is stopping")]
+    Stopping,
     /// The handler panicked: 500.
     #[error("the handler panicked: {0}")]
     Panic(String),
@@ -133,6 +136,7 @@ impl Error {
             Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Error::Server(error) => error.status(),
             Error::Open(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Error::StatementTimeout(_) | Error::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -148,9 +152,7 @@ impl Error {
             | Error::TooLarge { .. } => self.to_string(),
             _ => match self.status() {
                 StatusCode::CONFLICT => "The request contradicts what is stored.",
-                StatusCode::SERVICE_UNAVAILABLE => {
-                    "The database cannot take the request now. Try again later."
-                }
+                StatusCode::SERVICE_UNAVAILABLE => "The request cannot be taken now. Try again later.",
                 StatusCode::GATEWAY_TIMEOUT => "The request took too long.",
                 _ => "The request failed. The log has the cause, under this invocation id.",
             }

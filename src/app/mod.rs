@@ -2,9 +2,10 @@
 
 mod settings;
 
-use std::{fmt, io, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{fmt, io, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use settings::{AppSettings, Environment};
 
@@ -158,7 +159,8 @@ impl FunctionApp {
         let port = listener.local_addr().map_err(Error::other)?.port();
         let grace = settings.shutdown;
         let functions = project.functions.len();
-        let server = Arc::new(Server { project, routes, handlers, connector, settings });
+        let cut = CancellationToken::new();
+        let server = Arc::new(Server { project, routes, handlers, connector, settings, cut: cut.clone() });
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = warp::serve(filter(server)).incoming(listener).graceful(async {
             // A dropped sender stops, too.
@@ -166,7 +168,7 @@ impl FunctionApp {
         });
         let task = tokio::spawn(serving.run());
         tracing::info!(port, functions, "the handler is ready");
-        Ok(RunningApp { port, grace, stop: Some(stop), task })
+        Ok(RunningApp { port, grace, stop: Some(stop), cut, task })
     }
 
     /// Applies the migrations of the project.
@@ -259,11 +261,12 @@ async fn stop_signal() -> Result<()> {
     tokio::signal::ctrl_c().await.map_err(Error::other)
 }
 
-/// An app that serves. Dropping it stops it without waiting for what is in flight.
+/// An app that serves. Dropping it cuts off what is in flight.
 pub struct RunningApp {
     port: u16,
-    grace: std::time::Duration,
+    grace: Duration,
     stop: Option<oneshot::Sender<()>>,
+    cut: CancellationToken,
     task: JoinHandle<()>,
 }
 
@@ -286,12 +289,19 @@ impl RunningApp {
         let finished = tokio::time::timeout(self.grace, &mut self.task).await;
         if finished.is_err() {
             tracing::warn!("invocations were cut off after {:?}", self.grace);
+            self.cut.cancel();
+            // For the answers that say so.
+            let _ = tokio::time::timeout(LAST_WORDS, &mut self.task).await;
         }
     }
 }
 
+/// How long the answers of what was cut off may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 impl Drop for RunningApp {
     fn drop(&mut self) {
+        self.cut.cancel();
         self.task.abort();
     }
 }

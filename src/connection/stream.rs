@@ -3,12 +3,14 @@
 use std::{
     future::poll_fn,
     io,
+    net::Shutdown,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
 };
 
 use futures_util::io::{AsyncRead, AsyncWrite};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
     net::TcpStream,
@@ -23,44 +25,71 @@ pub(crate) type Secured = TlsStream<PreloginFrames<TcpStream>>;
 
 /// The one owner of the socket, shared by the driver's [`Stream`] and whoever has to end the connection.
 #[derive(Clone)]
-pub(crate) struct Line(Arc<Mutex<Option<Box<Secured>>>>);
+pub(crate) struct Line(Arc<Mutex<State>>);
+
+enum State {
+    Open(Box<Secured>),
+    /// Nobody reads or writes any more; the server has been told, and its own goodbye is still to come.
+    Abandoned(Box<Secured>),
+    Cut,
+}
 
 impl Line {
     pub(crate) fn new(secured: Secured) -> Self {
-        Line(Arc::new(Mutex::new(Some(Box::new(secured)))))
+        Line(Arc::new(Mutex::new(State::Open(Box::new(secured)))))
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing inside can panic halfway through a change: a poisoned lock still guards a sound state.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Polls the open line; one that is abandoned or cut is `NotConnected`.
     fn poll<T>(&self, poll: impl FnOnce(Pin<&mut Secured>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        // Nothing inside can panic halfway through a change: a poisoned lock still guards a sound stream.
-        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match line.as_deref_mut() {
-            Some(secured) => poll(Pin::new(secured)),
-            None => Poll::Ready(Err(io::Error::new(io::ErrorKind::NotConnected, "the connection was cut"))),
+        match &mut *self.state() {
+            State::Open(secured) => poll(Pin::new(secured)),
+            _ => Poll::Ready(Err(io::Error::new(io::ErrorKind::NotConnected, "the connection was cut"))),
         }
     }
 
     /// Says goodbye and waits until the server has hung up too, which it does once it has rolled back what was
     /// open. Without a bound: the caller sets one, and cuts the line then.
-    pub(crate) async fn hang_up(&self) -> io::Result<()> {
-        poll_fn(|cx| self.poll(|secured| secured.poll_shutdown(cx))).await?;
+    pub(crate) async fn hang_up(&self) {
+        // Whoever cannot be told any more is gone already.
+        let _ = poll_fn(|cx| self.poll(|secured| secured.poll_shutdown(cx))).await;
         let mut rest = [0; 1024];
         poll_fn(|cx| {
-            self.poll(|mut secured| {
-                loop {
-                    let mut buffer = ReadBuf::new(&mut rest);
-                    ready!(secured.as_mut().poll_read(cx, &mut buffer))?;
-                    if buffer.filled().is_empty() {
-                        return Poll::Ready(Ok(()));
-                    }
+            let mut state = self.state();
+            let (State::Open(secured) | State::Abandoned(secured)) = &mut *state else {
+                return Poll::Ready(());
+            };
+            loop {
+                let mut buffer = ReadBuf::new(&mut rest);
+                let read = ready!(Pin::new(&mut *secured).poll_read(cx, &mut buffer));
+                if read.is_err() || buffer.filled().is_empty() {
+                    return Poll::Ready(());
                 }
-            })
+            }
         })
-        .await
+        .await;
     }
 
-    /// Closes the socket at once. Whoever still reads or writes gets `NotConnected` at its next poll.
+    /// Tells the server at once that nobody is there any more, which ends what it is doing; the driver gets
+    /// `NotConnected` from here on. [`hang_up`](Self::hang_up) waits for the server.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.state();
+        if let State::Open(secured) = std::mem::replace(&mut *state, State::Cut) {
+            // Not even TLS's goodbye: the driver may have stopped in the middle of a record.
+            let told = SockRef::from(secured.get_ref().0.get_ref()).shutdown(Shutdown::Write);
+            if told.is_ok() {
+                *state = State::Abandoned(secured);
+            }
+        }
+    }
+
+    /// Closes the socket at once.
     pub(crate) fn cut(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        *self.state() = State::Cut;
     }
 }
 

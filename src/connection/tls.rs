@@ -132,6 +132,10 @@ impl<S> PreloginFrames<S> {
             payload_left: 0,
         }
     }
+
+    pub(crate) fn get_ref(&self) -> &S {
+        &self.inner
+    }
 }
 
 impl<S: AsyncWrite + Unpin> PreloginFrames<S> {

@@ -120,7 +120,11 @@ pub(crate) fn trigger(body: &[u8]) -> Result<Trigger> {
 ///
 /// # Errors
 /// When the body is binary: this way in carries text only.
-pub(crate) fn answer(response: &Response, output: Option<&str>, logs: Vec<String>) -> Result<Response> {
+pub(crate) fn answer(
+    response: &Response,
+    output: Option<&str>,
+    logs: impl FnOnce() -> Vec<String>,
+) -> Result<Response> {
     let body = std::str::from_utf8(response.body()).map_err(|_| {
         Error::Protocol(
             "the handler answered with a binary body, and the host takes text only in this mode: set \
@@ -144,8 +148,8 @@ pub(crate) fn answer(response: &Response, output: Option<&str>, logs: Vec<String
     }
     let value = json!({ "statusCode": response.status().as_u16(), "headers": headers, "body": body });
     Ok(match output {
-        Some("$return") | None => envelope(Map::new(), logs, value),
-        Some(name) => envelope(Map::from_iter([(name.to_owned(), value)]), logs, Value::Null),
+        Some("$return") | None => envelope(Map::new(), logs(), value),
+        Some(name) => envelope(Map::from_iter([(name.to_owned(), value)]), logs(), Value::Null),
     })
 }
 

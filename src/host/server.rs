@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt, pin_mut};
 use http::{HeaderMap, Method, StatusCode, Uri};
+use tokio_util::sync::CancellationToken;
 use warp::Filter;
 
 use super::{
@@ -35,6 +36,8 @@ pub(crate) struct Server {
     pub(crate) handlers: Vec<AnyHandler>,
     pub(crate) connector: Option<Arc<Connector>>,
     pub(crate) settings: AppSettings,
+    /// Cuts off every invocation that is still in flight when the time for stopping is over.
+    pub(crate) cut: CancellationToken,
 }
 
 /// The way into the handler, as a warp filter that takes every request.
@@ -56,7 +59,11 @@ pub(crate) fn filter(
                 } else {
                     format!("{}?{query}", path.as_str())
                 };
-                server.answer(method, path.as_str(), &target, headers, body).await
+                tokio::select! {
+                    biased;
+                    () = server.cut.cancelled() => Error::Stopping.to_response(""),
+                    answer = server.answer(method, path.as_str(), &target, headers, body) => answer,
+                }
             },
         )
         .or(warp::any().map(|| crate::http::status(StatusCode::BAD_REQUEST)))
@@ -154,13 +161,12 @@ impl Server {
                         let request = body.and_then(|body| self.payload_request(function, &body));
                         let response = self.invoke_http(index, request, id).await;
                         let output = function.http.as_ref().and_then(|http| http.output.as_deref());
-                        let lines = invocation.take_lines();
-                        payload::answer(&response, output, lines).unwrap_or_else(|error| {
+                        let logs = || invocation.take_lines();
+                        payload::answer(&response, output, logs).unwrap_or_else(|error| {
                             tracing::error!("{}", error.chain());
                             let response = error.to_response(id);
                             // A problem is JSON text, which this mode carries.
-                            payload::answer(&response, output, invocation.take_lines())
-                                .unwrap_or_else(|error| error.to_response(id))
+                            payload::answer(&response, output, logs).unwrap_or_else(|_| response)
                         })
                     }
                     AnyHandler::Trigger(handler) => {

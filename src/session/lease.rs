@@ -111,7 +111,7 @@ impl<'a> Lease<'a> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         if self.client.take().is_some() {
-            self.shared.cut();
+            self.shared.line.abandon();
         }
     }
 }

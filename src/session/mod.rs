@@ -62,16 +62,6 @@ struct Shared {
     statement_timeout: Option<Duration>,
 }
 
-impl Shared {
-    /// Cuts a connection that nobody may use again, unless the session is ending: then `end` hangs up in good
-    /// order, and cuts.
-    fn cut(&self) {
-        if !self.closed.is_cancelled() {
-            self.line.cut();
-        }
-    }
-}
-
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("closed", &self.shared.closed.is_cancelled()).finish_non_exhaustive()

@@ -76,7 +76,7 @@ impl Drop for Unfinished<'_> {
             if let Ok(mut link) = shared.link.try_lock() {
                 link.give_up("a transaction was dropped before its end");
             }
-            shared.cut();
+            shared.line.abandon();
         }
     }
 }
