@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 /// The audience of a token for Azure SQL: the resource, with its closing slash.
 pub const AUDIENCE: &str = "https://database.windows.net/";
 
+/// The same as azure_identity asks for it: the scope without `/.default`. A token's audience is the resource
+/// as it was asked for, and Azure SQL takes both.
+const AUDIENCE_WITHOUT_SLASH: &str = "https://database.windows.net";
+
 /// What a token says, in the claims that Azure SQL looks at and the ones that give it its real length.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claims {
@@ -136,7 +140,7 @@ impl TokenIssuer {
     /// [`TokenRefused`] says which of them failed.
     pub fn verify(&self, token: &str) -> Result<Claims, TokenRefused> {
         let mut validation = Validation::new(Algorithm::RS256);
-        validation.set_audience(&[AUDIENCE]);
+        validation.set_audience(&[AUDIENCE, AUDIENCE_WITHOUT_SLASH]);
         validation.leeway = 0;
         validation.validate_nbf = true;
         Ok(jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation)?.claims)

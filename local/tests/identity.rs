@@ -82,6 +82,15 @@ async fn a_request_that_lacks_something_is_400_and_says_what() {
 }
 
 #[tokio::test]
+async fn the_resource_without_its_closing_slash_is_azure_sql_too() {
+    let (endpoint, tokens) = endpoint(&[], HOUR).await;
+    let query = "api-version=2019-08-01&resource=https%3A%2F%2Fdatabase.windows.net";
+    let (_, answer) = get(&endpoint, Some("secret"), query).await;
+    let claims = tokens.verify(answer["access_token"].as_str().unwrap()).unwrap();
+    assert_eq!(claims.aud, "https://database.windows.net");
+}
+
+#[tokio::test]
 async fn another_resource_gets_a_token_that_azure_sql_refuses() {
     let (endpoint, tokens) = endpoint(&[], HOUR).await;
     let query = "api-version=2019-08-01&resource=https%3A%2F%2Fvault.azure.net";
