@@ -1,3 +1,8 @@
-//! The command line of Azure on your machine: `cargo local`.
+//! `cargo local`: Azure on your machine, for the project around the current directory.
 
-fn main() {}
+mod cli;
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    cli::run().await
+}

@@ -1,0 +1,121 @@
+//! The identity and SQL endpoints that stand in for Azure, and the settings that lead a handler to them.
+
+use std::path::{Path, PathBuf};
+
+use sqlscope_local::{
+    certificates::LocalCa,
+    identity::{IdentityEndpoint, IdentityOptions},
+    sql::{Database, SqlEndpoint, SqlOptions},
+    token::TokenIssuer,
+};
+
+use super::{Result, port_problem};
+
+/// The value of `IDENTITY_HEADER`; local.settings.json has it too, for `func start` beside `--no-host`.
+const IDENTITY_HEADER: &str = "local";
+
+/// Both endpoints, running.
+pub(super) struct StandIns {
+    identity: Option<IdentityEndpoint>,
+    sql: Option<SqlEndpoint>,
+    identity_url: String,
+    sql_port: u16,
+    ca: PathBuf,
+    database: PathBuf,
+}
+
+impl StandIns {
+    pub(super) async fn start(sql_port: u16, identity_port: u16, data: &Path) -> Result<Self> {
+        let unusable =
+            |error| format!("{} cannot be used (--data names another place): {error}", data.display());
+        std::fs::create_dir_all(data).map_err(unusable)?;
+        let tokens = TokenIssuer::load_or_create(data).map_err(unusable)?;
+        let certificates = LocalCa::load_or_create(data).map_err(unusable)?;
+        let ca = certificates.ca_path().to_owned();
+
+        let options =
+            IdentityOptions { port: identity_port, ..IdentityOptions::new(IDENTITY_HEADER, tokens.clone()) };
+        let identity = IdentityEndpoint::start(options)
+            .await
+            .map_err(|error| port_problem(identity_port, "--identity-port", &error))?;
+
+        let database = data.join("sqlscope.db");
+        let options = SqlOptions {
+            port: sql_port,
+            database: Database::File(database.clone()),
+            certificates,
+            tokens,
+            sql_login: None,
+        };
+        let sql = SqlEndpoint::start(options)
+            .await
+            .map_err(|error| port_problem(sql_port, "--sql-port", &error))?;
+        let (identity_url, sql_port) = (identity.url(), sql.port());
+        Ok(StandIns { identity: Some(identity), sql: Some(sql), identity_url, sql_port, ca, database })
+    }
+
+    /// What there is and where, a line each.
+    pub(super) fn description(&self) -> [String; 2] {
+        [
+            format!("Managed identity: {}", self.identity_url),
+            format!(
+                "Azure SQL: localhost,{} (a wire-level stand-in, not SQL Server: TDS over SQLite, in {})",
+                self.sql_port,
+                self.database.display()
+            ),
+        ]
+    }
+
+    /// The settings of a handler that uses both endpoints.
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
+        let connection = format!(
+            "Server=tcp:localhost,{};Database=sqlscope;Encrypt=yes;TrustServerCertificate=no;\
+             ServerCertificate={};Authentication=ActiveDirectoryManagedIdentity",
+            self.sql_port,
+            quoted(&self.ca.to_string_lossy())
+        );
+        [
+            ("IDENTITY_ENDPOINT", self.identity_url.as_str()),
+            ("IDENTITY_HEADER", IDENTITY_HEADER),
+            ("SqlConnectionString", &connection),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    pub(super) async fn stop(&mut self) {
+        if let Some(sql) = self.sql.take() {
+            sql.stop().await;
+        }
+        if let Some(identity) = self.identity.take() {
+            identity.stop().await;
+        }
+    }
+}
+
+/// A value as an ADO.NET connection string takes it: in quotes where it would end or change otherwise.
+fn quoted(value: &str) -> String {
+    let plain = |c: char| !matches!(c, ';' | '"' | '\'' | '=' | '{' | '}') && !c.is_control();
+    if value.chars().all(plain) && value.trim() == value {
+        value.to_owned()
+    } else {
+        format!("\"{}\"", value.replace('"', "\"\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_path_is_quoted_where_a_connection_string_needs_it() {
+        for (path, expected) in [
+            ("/home/me/target/ca.pem", "/home/me/target/ca.pem"),
+            ("/my files/ca.pem", "/my files/ca.pem"),
+            ("/odd;name/ca.pem", "\"/odd;name/ca.pem\""),
+            ("/say \"hi\"/ca.pem", "\"/say \"\"hi\"\"/ca.pem\""),
+        ] {
+            assert_eq!(quoted(path), expected);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! `cargo local` as a person runs it, with another handler in the place of the project's own.
+#![cfg(unix)]
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use http_body_util::{BodyExt, Empty};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// A running `cargo local` and what it prints; killed when a test fails.
+struct Local {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    data: PathBuf,
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = std::fs::remove_dir_all(&self.data);
+    }
+}
+
+impl Local {
+    /// Starts it below the project, on free ports except for those in `options`.
+    fn start(name: &str, options: &[&str], environment: &[(&str, &str)]) -> Self {
+        let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}-{}", std::process::id()));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sqlscope-local"));
+        for port in ["--port", "--sql-port", "--identity-port"] {
+            if !options.contains(&port) {
+                command.args([port, "0"]);
+            }
+        }
+        let mut child = command
+            .args(["--handler", env!("CARGO_BIN_EXE_echo-handler"), "--data"])
+            .arg(&data)
+            .args(options)
+            // A directory below the project's: it is found from there.
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Local { child, stdout, data }
+    }
+
+    /// The lines up to and with the one that says this.
+    fn lines_to(&mut self, last: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.stdout.read_line(&mut line).unwrap(), 0, "no {last:?} after {lines:?}");
+            let line = line.trim_end().to_owned();
+            let found = line == last;
+            lines.push(line);
+            if found {
+                return lines;
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(self.child.id(), signal);
+    }
+
+    /// Waits for the end; the status, the rest of stdout, and stderr.
+    fn end(&mut self) -> (ExitStatus, String, String) {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        (self.child.wait().unwrap(), stdout, stderr)
+    }
+}
+
+fn kill(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// The URL of the function in the list that was printed.
+fn url(lines: &[String]) -> String {
+    let line = lines.iter().find(|line| line.trim().starts_with("HttpTrigger: ")).unwrap();
+    let start = line.find("http://").unwrap();
+    line[start..].split("/{").next().unwrap().replace("localhost", "127.0.0.1")
+}
+
+/// What the echo handler saw of a request; none while it is not there.
+async fn seen(url: &str) -> Option<Value> {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<bytes::Bytes>>();
+    let response = client.get(url.parse().unwrap()).await.ok()?;
+    let body = response.into_body().collect().await.ok()?.to_bytes();
+    serde_json::from_slice(&body).ok()
+}
+
+#[tokio::test]
+async fn it_ends_with_ready_serves_the_function_and_stops_the_handler_on_sigterm() {
+    let mut local = Local::start("ready", &[], &[]);
+    let lines = local.lines_to("ready");
+    assert!(lines.iter().any(|line| line.contains("a wire-level stand-in, not SQL Server")), "{lines:?}");
+    assert!(lines.contains(&"migrating".to_owned()), "{lines:?}");
+    let function = lines.iter().find(|line| line.contains("HttpTrigger")).unwrap();
+    assert!(function.starts_with("\tHttpTrigger: [GET,POST,PATCH,DELETE] http://localhost:"), "{function}");
+
+    let environment = seen(&url(&lines)).await.unwrap()["environment"].take();
+    let connection = environment["SqlConnectionString"].as_str().unwrap();
+    let ca = local.data.join("ca.pem");
+    assert!(ca.is_file());
+    assert!(connection.contains(&format!("ServerCertificate={};", ca.display())), "{connection}");
+    assert!(
+        connection.starts_with("Server=tcp:localhost,") && !connection.contains(",1433;"),
+        "{connection}"
+    );
+    assert!(environment["IDENTITY_ENDPOINT"].as_str().unwrap().ends_with("/msi/token"));
+    assert_eq!(environment["IDENTITY_HEADER"], "local");
+
+    local.signal(Signal::TERM);
+    let (status, stdout, stderr) = local.end();
+    assert!(status.success(), "{status} {stderr}");
+    assert!(stdout.contains("terminated"), "{stdout}");
+    assert_eq!(stderr, "");
+}
+
+#[tokio::test]
+async fn without_a_host_it_serves_identity_and_sql_only_and_stops_on_ctrl_c() {
+    let mut local = Local::start("no-host", &["--no-host"], &[]);
+    let lines = local.lines_to("ready");
+    assert!(lines.contains(&"migrating".to_owned()), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("HttpTrigger")), "{lines:?}");
+    let identity = lines.iter().find_map(|line| line.strip_prefix("Managed identity: ")).unwrap();
+    let answer = seen(identity).await.unwrap();
+    assert_eq!(answer["statusCode"], 401, "{answer}");
+    local.signal(Signal::INT);
+    assert!(local.end().0.success());
+}
+
+#[test]
+fn a_taken_port_is_an_error_that_names_the_port_and_the_option() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for option in ["--port", "--sql-port", "--identity-port"] {
+        let mut local = Local::start(option.trim_start_matches('-'), &[option, &port], &[]);
+        let (status, _, stderr) = local.end();
+        assert!(!status.success());
+        let expected = format!(
+            "error: port {port} is taken: stop what listens there, or choose another with {option}\n"
+        );
+        assert!(stderr.ends_with(&expected), "{stderr}");
+    }
+}
+
+#[test]
+fn migrations_that_fail_stop_the_start() {
+    let mut local = Local::start("migrate", &[], &[("ECHO_MIGRATE", "3")]);
+    let (status, stdout, stderr) = local.end();
+    assert!(!status.success() && !stdout.contains("ready"), "{stdout}");
+    assert!(stderr.contains("migrate` ended with exit status: 3"), "{stderr}");
+}
+
+#[test]
+fn a_handler_that_does_not_start_is_an_error_with_its_last_lines() {
+    let environment = [("ECHO_START", "exit:78"), ("ECHO_STDERR", "no such setting")];
+    let mut local = Local::start("fails", &[], &environment);
+    let (status, stdout, stderr) = local.end();
+    assert!(!status.success() && !stdout.contains("ready"), "{stdout}");
+    assert!(stderr.contains("exit status: 78; its last lines on stderr: no such setting"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_host_that_stops_by_its_rules_ends_the_command_with_an_error() {
+    let mut local = Local::start("stops", &[], &[]);
+    let url = url(&local.lines_to("ready"));
+    let mut killed = 0;
+    for _ in 0..3 {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let pid = loop {
+            let pid = seen(&url).await.and_then(|seen| seen["pid"].as_u64()).filter(|pid| *pid != killed);
+            match pid {
+                Some(pid) => break pid,
+                None => assert!(Instant::now() < deadline, "the handler was not restarted"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        kill(u32::try_from(pid).unwrap(), Signal::KILL);
+        killed = pid;
+    }
+    let (status, _, stderr) = local.end();
+    assert!(!status.success());
+    assert!(stderr.contains("signal: 9") && stderr.contains("third time"), "{stderr}");
+}
