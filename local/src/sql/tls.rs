@@ -15,6 +15,9 @@ use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 
 use super::packet::{HEADER, kind, packets};
 
+/// The type of a TLS record that is no part of a handshake (RFC 5246, 6.2.1).
+const APPLICATION_DATA: u8 = 0x17;
+
 /// A socket whose bytes lie in PRELOGIN packets until [`PreloginStream::wrapped`] is switched off.
 #[derive(Debug)]
 pub(crate) struct PreloginStream {
@@ -35,19 +38,24 @@ pub(crate) async fn accept(
     config: Arc<ServerConfig>,
     wrapped: bool,
 ) -> io::Result<TlsStream<PreloginStream>> {
-    let stream = PreloginStream {
-        socket,
-        wrapped,
-        header: [0; HEADER],
-        header_read: 0,
-        remaining: 0,
-        pending: Vec::new(),
-        packets: Vec::new(),
-        sent: 0,
-    };
-    let mut stream = TlsAcceptor::from(config).accept(stream).await?;
+    let mut stream = TlsAcceptor::from(config).accept(PreloginStream::new(socket, wrapped)).await?;
     stream.get_mut().0.wrapped = false;
     Ok(stream)
+}
+
+impl PreloginStream {
+    fn new(socket: TcpStream, wrapped: bool) -> Self {
+        PreloginStream {
+            socket,
+            wrapped,
+            header: [0; HEADER],
+            header_read: 0,
+            remaining: 0,
+            pending: Vec::new(),
+            packets: Vec::new(),
+            sent: 0,
+        }
+    }
 }
 
 impl AsyncRead for PreloginStream {
@@ -67,6 +75,13 @@ impl AsyncRead for PreloginStream {
                 return Poll::Ready(Ok(()));
             }
             this.header_read += header.filled().len();
+            // In a resumed session the client has the last word, and its first record may come right behind: the
+            // TLS library reads on into it before the handshake is said to be over.
+            if this.header[0] == APPLICATION_DATA && buf.remaining() >= this.header_read {
+                this.wrapped = false;
+                buf.put_slice(&this.header[..this.header_read]);
+                return Poll::Ready(Ok(()));
+            }
             if this.header_read == HEADER {
                 let length = usize::from(u16::from_be_bytes([this.header[2], this.header[3]]));
                 if this.header[0] != kind::PRELOGIN || length < HEADER {
@@ -119,5 +134,29 @@ impl AsyncWrite for PreloginStream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.as_mut().poll_flush(cx))?;
         Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_record_right_behind_the_last_packet_of_the_handshake_is_read_bare() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut stream = PreloginStream::new(listener.accept().await.unwrap().0, true);
+        let record = b"\x17\x03\x03\x00\x0cand then bare";
+        let sent = [&packets(kind::PRELOGIN, 0, b"wrapped", 4096)[..], record].concat();
+        client.write_all(&sent).await.unwrap();
+        drop(client);
+        let mut read = Vec::new();
+        stream.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, [&b"wrapped"[..], record].concat());
     }
 }
