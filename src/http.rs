@@ -4,7 +4,10 @@ use std::{any::type_name, fmt::Display, str::FromStr};
 
 pub use bytes::Bytes;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Deserializer, Serialize,
+    de::{DeserializeOwned, MapAccess, Visitor},
+};
 
 use crate::{Error, Result};
 
@@ -82,10 +85,12 @@ impl RequestExt for Request {
             return Err(Error::BadRequest { field: None, detail });
         }
         let mut deserializer = serde_json::Deserializer::from_slice(self.body());
-        let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            let path = error.path().to_string();
+        let mut track = serde_path_to_error::Track::new();
+        let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
+        let value = T::deserialize(ObjectForStruct(tracked)).map_err(|error| {
+            let path = track.path().to_string();
             let field = (path != ".").then_some(path);
-            json_error(field, error.inner())
+            json_error(field, &error)
         })?;
         deserializer.end().map_err(|error| json_error(None, &error))?;
         Ok(value)
@@ -93,6 +98,56 @@ impl RequestExt for Request {
 
     fn invocation_id(&self) -> &str {
         self.extensions().get::<InvocationId>().map_or("", |id| &id.0)
+    }
+}
+
+/// Takes no array for a struct, as serde_json does: `["x"]` is no `{"title":"x"}`.
+struct ObjectForStruct<D>(D);
+
+struct ObjectVisitor<V>(V);
+
+macro_rules! forward {
+    ($($method:ident($($name:ident: $kind:ty),*))*) => {
+        $(fn $method<V: Visitor<'de>>(self, $($name: $kind,)* visitor: V) -> Result<V::Value, D::Error> {
+            self.0.$method($($name,)* visitor)
+        })*
+    };
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for ObjectForStruct<D> {
+    type Error = D::Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.0.deserialize_struct(name, fields, ObjectVisitor(visitor))
+    }
+
+    forward! {
+        deserialize_any() deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32()
+        deserialize_i64() deserialize_i128() deserialize_u8() deserialize_u16() deserialize_u32()
+        deserialize_u64() deserialize_u128() deserialize_f32() deserialize_f64() deserialize_char()
+        deserialize_str() deserialize_string() deserialize_bytes() deserialize_byte_buf()
+        deserialize_option() deserialize_unit() deserialize_seq() deserialize_map()
+        deserialize_identifier() deserialize_ignored_any()
+        deserialize_unit_struct(name: &'static str) deserialize_newtype_struct(name: &'static str)
+        deserialize_tuple(length: usize) deserialize_tuple_struct(name: &'static str, length: usize)
+        deserialize_enum(name: &'static str, variants: &'static [&'static str])
+    }
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for ObjectVisitor<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+        self.0.visit_map(map)
     }
 }
 

@@ -146,6 +146,8 @@ pub(crate) fn answer(
             headers.insert(name.to_string(), json!(texts.join(", ")));
         }
     }
+    // The host gives any text a Content-Type, an empty one too.
+    let body = Some(body).filter(|body| !body.is_empty());
     let value = json!({ "statusCode": response.status().as_u16(), "headers": headers, "body": body });
     Ok(match output {
         Some("$return") | None => envelope(Map::new(), logs(), value),

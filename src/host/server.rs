@@ -166,7 +166,7 @@ impl Server {
                             tracing::error!("{}", error.chain());
                             let response = error.to_response(id);
                             // A problem is JSON text, which this mode carries.
-                            payload::answer(&response, output, logs).unwrap_or_else(|_| response)
+                            payload::answer(&response, output, logs).unwrap_or(response)
                         })
                     }
                     AnyHandler::Trigger(handler) => {

@@ -1,0 +1,181 @@
+//! Transactions: an Ok commits, nothing else does.
+
+mod common;
+
+use std::time::Duration;
+
+use common::Azure;
+use sqlscope::{Error, Result, Session, session};
+
+/// An endpoint with a table of numbers.
+async fn numbers() -> (Azure, Session) {
+    let azure = Azure::start().await;
+    let session = azure.session().await;
+    session.batch("CREATE TABLE dbo.number (n int NOT NULL CONSTRAINT pk_number PRIMARY KEY)").await.unwrap();
+    (azure, session)
+}
+
+async fn insert(session: &Session, n: i32) -> Result<()> {
+    session.execute("INSERT INTO dbo.number (n) VALUES (@P1)", &[&n]).await.map(drop)
+}
+
+/// What another session sees.
+async fn committed(azure: &Azure) -> Vec<i32> {
+    let session = azure.session().await;
+    let rows = session.query("SELECT n FROM dbo.number ORDER BY n", &[]).await.unwrap();
+    session.close().await;
+    rows
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ok_commits_and_an_error_rolls_back() {
+    let (azure, session) = numbers().await;
+    session.transaction(insert(&session, 1)).await.unwrap();
+    let failed: Result<()> = session
+        .transaction(async {
+            insert(&session, 2).await?;
+            Err(Error::NotFound("stop".into()))
+        })
+        .await;
+    assert!(matches!(failed, Err(Error::NotFound(_))));
+    assert_eq!(committed(&azure).await, [1]);
+    insert(&session, 3).await.unwrap();
+    assert_eq!(committed(&azure).await, [1, 3], "after the rollback a statement commits itself again");
+    session.close().await;
+    azure.all_closed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inner_transaction_is_a_savepoint() {
+    let (azure, session) = numbers().await;
+    session
+        .transaction(async {
+            insert(&session, 1).await?;
+            let inner: Result<()> = session
+                .transaction(async {
+                    insert(&session, 2).await?;
+                    Err(Error::NotFound("inner".into()))
+                })
+                .await;
+            assert!(inner.is_err());
+            session.transaction(insert(&session, 3)).await?;
+            insert(&session, 4).await
+        })
+        .await
+        .unwrap();
+    assert_eq!(committed(&azure).await, [1, 3, 4]);
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deep_code_joins_the_transaction() {
+    let (azure, session) = numbers().await;
+    let outcome: Result<()> = session
+        .transaction(async {
+            insert(&session::current()?, 1).await?;
+            Err(Error::NotFound("stop".into()))
+        })
+        .await;
+    assert!(matches!(outcome, Err(Error::NotFound(_))));
+    assert_eq!(committed(&azure).await, [0; 0]);
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sibling_waits_for_the_transaction_and_does_not_slip_into_it() {
+    let (azure, session) = numbers().await;
+    let transaction = session.transaction(async {
+        insert(&session, 1).await?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Err::<(), _>(Error::NotFound("stop".into()))
+    });
+    let (transaction, sibling) = tokio::join!(transaction, insert(&session, 2));
+    assert!(transaction.is_err());
+    sibling.unwrap();
+    assert_eq!(committed(&azure).await, [2], "the sibling's row is no part of what was rolled back");
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_is_dropped_is_rolled_back_and_costs_the_connection() {
+    let (azure, session) = numbers().await;
+    let transaction = session.transaction(async {
+        insert(&session, 1).await?;
+        std::future::pending::<Result<()>>().await
+    });
+    assert!(tokio::time::timeout(Duration::from_millis(200), transaction).await.is_err());
+    let after = insert(&session, 2).await;
+    assert!(matches!(after, Err(Error::SessionBroken(_))), "{after:?}");
+    common::eventually(|| azure.sql.counts().closed == 1).await;
+    assert_eq!(committed(&azure).await, [0; 0]);
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_is_dropped_costs_the_connection() {
+    let (azure, session) = numbers().await;
+    let query = session.batch("WAITFOR DELAY '00:00:20'");
+    assert!(tokio::time::timeout(Duration::from_millis(100), query).await.is_err());
+    let after = session.query_one::<i32>("SELECT 1", &[]).await;
+    assert!(matches!(after, Err(Error::SessionBroken(_))), "{after:?}");
+    session.close().await;
+    azure.all_closed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_over_its_time_is_cut_and_is_a_504() {
+    let azure = Azure::start().await;
+    let connector = azure.connector_with(azure.credential(), "Command Timeout=1");
+    let session = Session::open(&connector).await.unwrap();
+    let outcome = session.batch("WAITFOR DELAY '00:00:20'").await;
+    assert!(matches!(outcome, Err(Error::StatementTimeout(_))), "{outcome:?}");
+    assert_eq!(outcome.unwrap_err().status(), 504);
+    session.close().await;
+    azure.all_closed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_the_transaction_survives_leaves_it_whole() {
+    let (azure, session) = numbers().await;
+    session
+        .transaction(async {
+            insert(&session, 1).await?;
+            let doubled = insert(&session, 1).await;
+            assert!(matches!(&doubled, Err(Error::Server(error)) if error.number() == 2627), "{doubled:?}");
+            assert_eq!(doubled.unwrap_err().status(), 409);
+            insert(&session, 2).await
+        })
+        .await
+        .unwrap();
+    assert_eq!(committed(&azure).await, [1, 2]);
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_the_server_gave_up_commits_nothing_even_when_the_error_is_swallowed() {
+    let (azure, session) = numbers().await;
+    session.batch("SET XACT_ABORT ON").await.unwrap();
+    let outcome = session
+        .transaction(async {
+            insert(&session, 1).await?;
+            assert!(insert(&session, 1).await.is_err());
+            let after = insert(&session, 2).await;
+            assert!(matches!(after, Err(Error::TransactionAborted)), "{after:?}");
+            Ok(())
+        })
+        .await;
+    assert!(matches!(outcome, Err(Error::TransactionAborted)), "{outcome:?}");
+    assert_eq!(committed(&azure).await, [0; 0]);
+    insert(&session, 3).await.unwrap();
+    assert_eq!(committed(&azure).await, [3]);
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handle_of_a_transaction_that_is_over_is_refused() {
+    let (_azure, session) = numbers().await;
+    let inside = session.transaction(async { session::current() }).await.unwrap();
+    let late = insert(&inside, 1).await;
+    assert!(matches!(late, Err(Error::TransactionEnded)), "{late:?}");
+    session.close().await;
+}
