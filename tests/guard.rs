@@ -143,10 +143,18 @@ async fn a_failure_shows_the_caller_an_id_and_nothing_of_the_inside() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_that_leaves_ends_its_session() {
+async fn a_caller_that_leaves_ends_its_session_even_one_with_a_handle_elsewhere() {
+    async fn keeps_a_handle(request: Request, session: &Session) -> Result<Response> {
+        let kept = session.clone();
+        tokio::spawn(async move {
+            std::future::pending::<()>().await;
+            drop(kept);
+        });
+        takes_too_long(request, session).await
+    }
     let azure = Azure::start().await;
     let (project, app) = App::project(&["Slow"]);
-    let app = App::start(project, app.connector(azure.connector()).http("Slow", takes_too_long)).await;
+    let app = App::start(project, app.connector(azure.connector()).http("Slow", keeps_a_handle)).await;
     let mut caller = TcpStream::connect(("127.0.0.1", app.app.port())).await.unwrap();
     caller.write_all(b"GET /api/Slow HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     common::eventually(|| azure.sql.counts().opened == 1).await;

@@ -6,7 +6,7 @@ use common::{App, client, json};
 use serde_json::{Value, json};
 use sqlscope::{
     Error, Outputs, Request, RequestExt, Response, Result, Trigger,
-    http::{HeaderValue, StatusCode, header, text},
+    http::{HeaderValue, StatusCode, header},
 };
 
 /// Says what arrived.
@@ -228,11 +228,4 @@ async fn an_invocation_id_that_a_caller_made_up_is_not_taken() {
             None => assert_eq!(id.len(), 36, "{sent:?}: {id}"),
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_ping_of_the_host_is_answered_at_once() {
-    let app = app(&[]).await;
-    assert_eq!(app.get("/").await.status(), 200);
-    let _ = text("");
 }
