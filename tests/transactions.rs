@@ -118,6 +118,8 @@ async fn a_query_that_is_dropped_costs_the_connection() {
     assert!(tokio::time::timeout(Duration::from_millis(100), query).await.is_err());
     let after = session.query_one::<i32>("SELECT 1", &[]).await;
     assert!(matches!(after, Err(Error::SessionBroken(_))), "{after:?}");
+    // The server stops working for nobody at once, not when the session is closed.
+    common::eventually(|| azure.sql.counts().closed == 1).await;
     session.close().await;
     azure.all_closed().await;
 }

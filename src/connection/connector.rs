@@ -29,8 +29,8 @@ use crate::{
 
 /// Azure's gateway redirects once; more than this is a loop.
 const MAX_REDIRECTS: u8 = 5;
-/// One silent address or node must not eat the budget of all the others.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(10);
+/// One silent node must not eat the budget of all other attempts: there is time for this many.
+const ATTEMPTS_AT_LEAST: u32 = 3;
 /// One address of several.
 const LONGEST_DIAL: Duration = Duration::from_secs(5);
 
@@ -144,7 +144,7 @@ impl Connector {
         let mut may_refresh = true;
         let mut token_time = Duration::ZERO;
         loop {
-            let left = budget.saturating_sub(started.elapsed()).min(LONGEST_ATTEMPT);
+            let left = budget.saturating_sub(started.elapsed()).min(budget / ATTEMPTS_AT_LEAST);
             let mut stage = Stage::Token;
             let attempt = self.attempt(&server, &mut stage, &mut token_time);
             let ended = match timeout(left, attempt).await {
