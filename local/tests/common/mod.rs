@@ -29,12 +29,15 @@ pub(crate) struct Azure {
     pub(crate) endpoint: SqlEndpoint,
     pub(crate) tokens: TokenIssuer,
     pub(crate) ca: LocalCa,
-    directory: PathBuf,
+    directory: Directory,
 }
 
-impl Drop for Azure {
+/// Removed at the end of its test.
+struct Directory(PathBuf);
+
+impl Drop for Directory {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.directory);
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -43,20 +46,48 @@ pub(crate) async fn azure() -> Azure {
 }
 
 pub(crate) async fn azure_with(database: Database) -> Azure {
-    let directory = std::env::temp_dir().join(format!("sqlscope-test-{}", uuid::Uuid::new_v4()));
-    let ca = LocalCa::load_or_create(&directory).expect("a certificate authority");
-    let tokens = TokenIssuer::generate().expect("a key");
+    start(0, database).await.expect("an endpoint")
+}
+
+pub(crate) async fn start_on(port: u16) -> std::io::Result<Azure> {
+    start(port, Database::Memory).await
+}
+
+async fn start(port: u16, database: Database) -> std::io::Result<Azure> {
+    let directory = Directory(std::env::temp_dir().join(format!("sqlscope-test-{}", uuid::Uuid::new_v4())));
+    let ca = LocalCa::load_or_create(&directory.0)?;
+    let tokens = TokenIssuer::generate()?;
     let options = SqlOptions {
-        port: 0,
+        port,
         database,
         certificates: ca.clone(),
         tokens: tokens.clone(),
         sql_login: Some(("sa".to_owned(), "Local-1".to_owned())),
     };
-    Azure { endpoint: SqlEndpoint::start(options).await.expect("an endpoint"), tokens, ca, directory }
+    Ok(Azure { endpoint: SqlEndpoint::start(options).await?, tokens, ca, directory })
+}
+
+/// Waits for what must come true; fails after ten seconds.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !condition() {
+        assert!(std::time::Instant::now() < deadline, "{what}: not within ten seconds");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+/// Runs a batch that must succeed.
+pub(crate) async fn run(sql: &mut Sql, text: &str) {
+    let answer = sql.simple_query(text.to_owned()).await.expect("sent").into_results().await;
+    answer.unwrap_or_else(|error| panic!("{text}: {error}"));
 }
 
 impl Azure {
+    pub(crate) fn into_endpoint(self) -> (SqlEndpoint, u16) {
+        let port = self.endpoint.port();
+        (self.endpoint, port)
+    }
+
     pub(crate) fn token(&self) -> AuthMethod {
         let token = self.tokens.issue(&Claims::new("client", 3600)).expect("a token");
         AuthMethod::aad_token(token)
@@ -89,6 +120,18 @@ impl Azure {
         config.alpn_protocols = vec![b"tds/8.0".to_vec()];
         let name = ServerName::try_from("localhost").expect("a name");
         TlsConnector::from(Arc::new(config)).connect(name, socket).await.expect("a verified handshake")
+    }
+}
+
+/// Runs a batch that must fail; the number of its error.
+pub(crate) async fn fails(sql: &mut Sql, text: &str) -> u32 {
+    let outcome = match sql.simple_query(text.to_owned()).await {
+        Ok(answer) => answer.into_results().await.map(drop),
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(()) => panic!("{text}: no error"),
+        Err(error) => number(&error),
     }
 }
 

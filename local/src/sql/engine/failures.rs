@@ -45,10 +45,12 @@ pub(crate) fn told(failure: &Error, doing: &Doing, connection: &Connection) -> S
         return invalid_object(doing.as_written(table));
     }
     if let Some(column) = after("no such column:") {
-        return match column.split_once('.') {
-            Some((table, column)) if column.contains('.') || table.contains('"') => invalid_column(column),
-            Some(_) => error(4104, format!("The multi-part identifier \"{column}\" could not be bound.")),
-            None => invalid_column(column.trim_matches('"')),
+        // SQLite goes on: `" - should this be a string literal in single-quotes?`.
+        let column = column.split(" - should").next().unwrap_or(column).trim_matches('"');
+        return if column.contains('.') {
+            error(4104, format!("The multi-part identifier \"{column}\" could not be bound."))
+        } else {
+            invalid_column(column)
         };
     }
     if let Some(column) = after("ambiguous column name:") {

@@ -73,29 +73,41 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Step>, SqlError> {
         found.line = failure.location.line as u32;
         found
     })?;
-    let parser =
-        Parser::new(&dialect).with_recursion_limit(40).with_tokens_with_locations(fetch_counts(tokens));
+    let parser = Parser::new(&dialect).with_recursion_limit(40).with_tokens_with_locations(adapted(tokens));
     let mut script = Script { parser };
     let mut steps = Vec::new();
     script.steps(&mut steps, &[], 0)?;
     Ok(steps)
 }
 
-/// `sqlparser` takes a placeholder behind FETCH NEXT, but not a variable: they print the same.
-fn fetch_counts(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    let mut after_fetch = false;
-    for token in &mut tokens {
-        match &token.token {
-            Token::Whitespace(_) => {}
-            Token::Word(word) if matches!(word.keyword, Keyword::NEXT | Keyword::FIRST) => after_fetch = true,
-            Token::Word(word) if after_fetch && word.value.starts_with('@') => {
-                token.token = Token::Placeholder(word.value.to_lowercase());
-                after_fetch = false;
-            }
-            _ => after_fetch = false,
+/// Two forms that `sqlparser` does not take, in forms that it does: a variable behind FETCH NEXT as a placeholder
+/// (they print the same), and DELETE without FROM.
+fn adapted(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let keyword = |token: &TokenWithSpan| match &token.token {
+        Token::Word(word) if word.quote_style.is_none() => word.keyword,
+        _ => Keyword::NoKeyword,
+    };
+    let (mut last, mut before) = (Keyword::NoKeyword, Keyword::NoKeyword);
+    for mut token in tokens {
+        if matches!(token.token, Token::Whitespace(_)) {
+            out.push(token);
+            continue;
         }
+        if let Token::Word(word) = &token.token {
+            if matches!(last, Keyword::NEXT | Keyword::FIRST) && word.value.starts_with('@') {
+                token.token = Token::Placeholder(word.value.to_lowercase());
+            } else if last == Keyword::DELETE
+                && !matches!(before, Keyword::ON | Keyword::THEN)
+                && !matches!(word.keyword, Keyword::FROM | Keyword::TOP)
+            {
+                out.push(TokenWithSpan::new(Token::make_keyword("FROM"), token.span));
+            }
+        }
+        (before, last) = (last, keyword(&token));
+        out.push(token);
     }
-    tokens
+    out
 }
 
 struct Script<'a> {

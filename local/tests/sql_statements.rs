@@ -1,0 +1,205 @@
+//! T-SQL through tiberius: results and their types, and errors with SQL Server's numbers.
+
+mod common;
+
+use common::{Sql, azure, fails, run};
+use tiberius::{
+    ColumnData, ColumnType, Row, Uuid,
+    numeric::Numeric,
+    time::time::{Date, OffsetDateTime, PrimitiveDateTime, Time},
+};
+
+/// The first column of all rows of the last result, as text.
+async fn read(sql: &mut Sql, text: &str) -> Vec<String> {
+    let answer = sql.simple_query(text.to_owned()).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+    let results = answer.into_results().await.unwrap_or_else(|error| panic!("{text}: {error}"));
+    let rows = results.into_iter().last().unwrap_or_default();
+    rows.into_iter().map(|row| first(&row)).collect()
+}
+
+fn first(row: &Row) -> String {
+    match row.cells().next().expect("a column").1 {
+        ColumnData::U8(value) => format!("{value:?}"),
+        ColumnData::I16(value) => format!("{value:?}"),
+        ColumnData::I32(value) => format!("{value:?}"),
+        ColumnData::I64(value) => format!("{value:?}"),
+        ColumnData::F64(value) => format!("{value:?}"),
+        ColumnData::Bit(value) => format!("{value:?}"),
+        ColumnData::String(value) => format!("{:?}", value.as_deref()),
+        ColumnData::Numeric(value) => format!("{:?}", value.as_ref().map(ToString::to_string)),
+        other => format!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn statements_give_sql_servers_results() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE dbo.fruit (id int IDENTITY(10, 10) PRIMARY KEY, name nvarchar(20) NOT NULL, kilos decimal(9, 2), \
+         at datetime2(0) DEFAULT '2026-01-01'); \
+         INSERT INTO [dbo].[fruit] (name, kilos) VALUES (N'Apple', 1.25), ('pear', 2), ('Plum', NULL);",
+    )
+    .await;
+    for (text, expected) in [
+        ("SELECT id FROM fruit WHERE name = 'APPLE'", "Some(10)"),
+        ("SELECT COUNT(*) FROM dbo.fruit WHERE name LIKE 'p[a-m]%'", "Some(2)"),
+        ("SELECT COUNT_BIG(*) FROM fruit f JOIN fruit g ON f.id = g.id", "Some(3)"),
+        ("SELECT SUM(kilos) FROM fruit", "Some(\"3.25\")"),
+        ("SELECT TOP 1 name FROM fruit ORDER BY kilos DESC", "Some(\"pear\")"),
+        ("SELECT name FROM fruit ORDER BY id OFFSET 1 ROWS FETCH NEXT 1 ROWS ONLY", "Some(\"pear\")"),
+        ("SELECT 7 / 2", "Some(3)"),
+        ("SELECT 'a' + N'b'", "Some(\"ab\")"),
+        ("SELECT LEN('abc  ')", "Some(3)"),
+        ("SELECT ISNULL(NULL, 'x')", "Some(\"x\")"),
+        ("SELECT CASE WHEN 1 = 2 THEN 1 ELSE NULL END", "None"),
+        ("SELECT CAST(5 AS bit)", "Some(true)"),
+        ("SELECT DATEDIFF(day, '2026-01-31', '2026-03-01')", "Some(29)"),
+        ("SELECT COUNT(*) FROM fruit WHERE at = '2026-01-01T00:00:00'", "Some(3)"),
+        ("DECLARE @n int = 1; SET @n = @n + 1; SELECT @n = @n * 10; SELECT @n", "Some(20)"),
+        ("IF EXISTS (SELECT 1 FROM fruit WHERE id = 99) SELECT 1 ELSE BEGIN SELECT 2 END", "Some(2)"),
+        (
+            "DECLARE @n int = 0; WHILE @n < 5 BEGIN SET @n = @n + 1; IF @n = 3 BREAK; END; SELECT @n",
+            "Some(3)",
+        ),
+        ("BEGIN TRY SELECT 1/0 END TRY BEGIN CATCH SELECT ERROR_NUMBER() END CATCH", "Some(8134)"),
+        ("WITH big AS (SELECT id FROM fruit WHERE id > 10) SELECT COUNT(*) FROM big", "Some(2)"),
+        ("SELECT 1 UNION SELECT 1", "Some(1)"),
+        ("UPDATE fruit SET name = 'Cherry' OUTPUT deleted.name WHERE id = 30", "Some(\"Plum\")"),
+        ("UPDATE fruit SET kilos = 3 WHERE id > 10; SELECT @@ROWCOUNT", "Some(2)"),
+        (
+            "INSERT fruit (name) SELECT name FROM fruit WHERE id = 10; SELECT CAST(SCOPE_IDENTITY() AS int)",
+            "Some(40)",
+        ),
+        ("DELETE fruit OUTPUT deleted.id WHERE id = 40", "Some(40)"),
+        ("SELECT name FROM sys.tables", "Some(\"fruit\")"),
+        ("SELECT DATA_TYPE FROM INFORMATION_SCHEMA.COLUMNS WHERE COLUMN_NAME = 'kilos'", "Some(\"numeric\")"),
+        (
+            "ALTER TABLE fruit ADD ripe bit NOT NULL DEFAULT 1; SELECT ripe FROM fruit WHERE id = 10",
+            "Some(true)",
+        ),
+        ("IF OBJECT_ID(N'dbo.fruit', N'U') IS NOT NULL SELECT 1", "Some(1)"),
+        ("SELECT SERVERPROPERTY('EngineEdition')", "Some(5)"),
+        ("EXEC sp_executesql N'SELECT @a + 1', N'@a int', @a = 4", "Some(5)"),
+    ] {
+        assert_eq!(read(&mut sql, text).await.last().map(String::as_str), Some(expected), "{text}");
+    }
+    assert!(read(&mut sql, "SELECT @@VERSION").await[0].contains("sqlscope local stand-in"));
+}
+
+#[tokio::test]
+async fn errors_have_sql_servers_numbers() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE p (id int PRIMARY KEY); \
+         CREATE TABLE t (id int CONSTRAINT pk_t PRIMARY KEY, u int UNIQUE, n nvarchar(3) NOT NULL DEFAULT 'x', \
+         p int REFERENCES p, c int CHECK (c > 0), x int); CREATE UNIQUE INDEX ix_x ON t (x) WHERE x IS NOT NULL; \
+         INSERT INTO t (id, u, x) VALUES (1, 1, 1)",
+    )
+    .await;
+    for (text, expected) in [
+        ("SELEC 1", 102),
+        ("SELECT * FROM nope", 208),
+        ("INSERT nope VALUES (1)", 208),
+        ("SELECT nope FROM t", 207),
+        ("UPDATE t SET nope = 1", 207),
+        ("SELECT @nope", 137),
+        ("SELECT nope(1)", 195),
+        ("CREATE TABLE t (id int)", 2714),
+        ("DROP TABLE nope", 3701),
+        ("INSERT t (id, n) VALUES (2, NULL)", 515),
+        ("INSERT t (id) VALUES (1)", 2627),
+        ("INSERT t (id, u) VALUES (2, 1)", 2627),
+        ("INSERT t (id, x) VALUES (2, 1)", 2601),
+        ("INSERT t (id, p) VALUES (2, 7)", 547),
+        ("INSERT t (id, c) VALUES (2, -1)", 547),
+        ("INSERT t (id, n) VALUES (2, 'long')", 2628),
+        ("INSERT t (id, n) VALUES (2)", 213),
+        ("SELECT 1 / 0", 8134),
+        ("SELECT CAST('x' AS int)", 245),
+        ("SELECT CAST('x' AS datetime2)", 241),
+        ("COMMIT", 3902),
+        ("ROLLBACK", 3903),
+        ("THROW 51234, 'mine', 1", 51234),
+        ("RAISERROR('no', 16, 1)", 50000),
+        ("EXEC sp_nope", 2812),
+        ("MERGE t USING p ON t.id = p.id WHEN MATCHED THEN DELETE;", 50000),
+        ("CREATE SEQUENCE s", 50000),
+        ("SET DEADLOCK_PRIORITY LOW", 50000),
+        ("SELECT TOP 5 PERCENT id FROM t", 50000),
+    ] {
+        assert_eq!(fails(&mut sql, text).await, expected, "{text}");
+    }
+    assert_eq!(read(&mut sql, "SELECT COUNT(*) FROM t").await, ["Some(1)"]);
+}
+
+#[tokio::test]
+async fn an_error_undoes_its_statement_and_xact_abort_the_whole_transaction() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(&mut sql, "CREATE TABLE t (id int PRIMARY KEY)").await;
+    let text = "BEGIN TRAN; INSERT t VALUES (1); INSERT t VALUES (2), (1); INSERT t VALUES (3)";
+    assert_eq!(fails(&mut sql, text).await, 2627);
+    assert_eq!(read(&mut sql, "SELECT @@TRANCOUNT").await, ["Some(1)"]);
+    assert_eq!(read(&mut sql, "COMMIT; SELECT id FROM t").await, ["Some(1)", "Some(3)"]);
+    let text = "SET XACT_ABORT ON; BEGIN TRAN; INSERT t VALUES (4); INSERT t VALUES (1); INSERT t VALUES (5)";
+    assert_eq!(fails(&mut sql, text).await, 2627);
+    assert_eq!(read(&mut sql, "SELECT @@TRANCOUNT").await, ["Some(0)"]);
+    assert_eq!(read(&mut sql, "SELECT COUNT(*) FROM t").await, ["Some(2)"]);
+    run(&mut sql, "BEGIN TRAN; CREATE TABLE made (id int); BEGIN TRAN; COMMIT; ROLLBACK").await;
+    assert_eq!(fails(&mut sql, "SELECT * FROM made").await, 208);
+}
+
+#[tokio::test]
+async fn values_keep_their_types_from_parameter_to_column_to_result() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE t (tiny tinyint, small smallint, big bigint, bits bit, r real, f float, d decimal(18, 4), m money, \
+         nv nvarchar(max), v varchar(10), c char(4), b varbinary(8), g uniqueidentifier, day date, clock time(3), \
+         dt datetime, dt2 datetime2(7), dto datetimeoffset(3))",
+    )
+    .await;
+    let guid = Uuid::from_u128(0x6F9619FF_8B86_D011_B42D_00C04FC964FF);
+    let long = "ž".repeat(50_000);
+    let day = Date::from_ordinal_date(2026, 59).expect("a day");
+    let clock = Time::from_hms_milli(1, 2, 3, 456).expect("a time");
+    let moment = PrimitiveDateTime::new(day, clock);
+    let offset = moment.assume_offset(tiberius::time::time::UtcOffset::from_hms(2, 0, 0).expect("an offset"));
+    sql.execute(
+        "INSERT t VALUES (@P1, @P2, @P3, @P4, @P5, @P6, @P7, @P8, @P9, @P10, @P11, @P12, @P13, @P14, @P15, @P16, @P17, @P18)",
+        &[
+            &7_u8, &-7_i16, &i64::MAX, &true, &1.5_f32, &-0.1_f64, &Numeric::new_with_scale(123_456, 4), &2.5_f64, &long,
+            &"é€", &"ab", &[1_u8, 2].as_slice(), &guid, &day, &clock, &moment, &moment, &offset,
+        ],
+    )
+    .await
+    .expect("written");
+    let now = OffsetDateTime::now_utc();
+    let select = "SELECT * FROM t WHERE dto = @P1 AND g = @P2 AND dt2 < @P3";
+    let answer = sql.query(select, &[&offset, &guid, &now]).await.expect("sent");
+    let row = answer.into_row().await.expect("read").expect("a row");
+    assert_eq!(row.get::<u8, _>("tiny"), Some(7));
+    assert_eq!(row.get::<i16, _>("small"), Some(-7));
+    assert_eq!(row.get::<i64, _>("big"), Some(i64::MAX));
+    assert_eq!(row.get::<bool, _>("bits"), Some(true));
+    assert_eq!(row.get::<f32, _>("r"), Some(1.5));
+    assert_eq!(row.get::<f64, _>("f"), Some(-0.1));
+    assert_eq!(row.get::<Numeric, _>("d"), Some(Numeric::new_with_scale(123_456, 4)));
+    assert_eq!(row.get::<f64, _>("m"), Some(2.5));
+    assert_eq!(row.get::<&str, _>("nv"), Some(long.as_str()));
+    assert_eq!(row.get::<&str, _>("v"), Some("é€"));
+    assert_eq!(row.get::<&str, _>("c"), Some("ab  "));
+    assert_eq!(row.get::<&[u8], _>("b"), Some([1_u8, 2].as_slice()));
+    assert_eq!(row.get::<Uuid, _>("g"), Some(guid));
+    assert_eq!(row.get::<Date, _>("day"), Some(day));
+    assert_eq!(row.get::<Time, _>("clock"), Some(clock));
+    assert_eq!(row.get::<PrimitiveDateTime, _>("dt2"), Some(moment));
+    assert_eq!(row.get::<OffsetDateTime, _>("dto"), Some(offset));
+    let types: Vec<ColumnType> = row.columns().iter().map(tiberius::Column::column_type).collect();
+    assert_eq!(types[17], ColumnType::DatetimeOffsetn);
+}
