@@ -1,6 +1,8 @@
 //! An endpoint for one test, and tiberius connected to it over verified TLS.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod wire;
+
 use std::{path::PathBuf, sync::Arc};
 
 use sqlscope_local::{

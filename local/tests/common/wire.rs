@@ -1,0 +1,155 @@
+//! A TDS 7.4 client of the barest kind, for what tiberius does not send.
+
+use std::{
+    io::{Read, Write},
+    sync::Arc,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    version::TLS12,
+};
+
+use super::Azure;
+
+const PRELOGIN: u8 = 0x12;
+
+pub(crate) struct Wire {
+    socket: TcpStream,
+    tls: ClientConnection,
+    /// Decrypted and not yet read.
+    plain: Vec<u8>,
+}
+
+impl Wire {
+    /// PRELOGIN, TLS in its packets, LOGIN7 with a user and a password.
+    pub(crate) async fn log_in(azure: &Azure, user: &str, password: &str) -> Wire {
+        let mut socket = TcpStream::connect(("127.0.0.1", azure.endpoint.port())).await.expect("a socket");
+        socket.write_all(&[PRELOGIN, 1, 0, 15, 0, 0, 1, 0, 1, 0, 6, 0, 1, 0xFF, 1]).await.expect("PRELOGIN");
+        packet(&mut socket, 0x04).await;
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(azure.ca.ca_path()).expect("a CA")).expect("a good CA");
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[&TLS12])
+            .expect("TLS 1.2")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("127.0.0.1").expect("a name");
+        let mut tls = ClientConnection::new(Arc::new(config), name).expect("a client");
+        while tls.is_handshaking() {
+            let mut out = Vec::new();
+            while tls.wants_write() {
+                tls.write_tls(&mut out).expect("written");
+            }
+            if !out.is_empty() {
+                let length = (out.len() as u16 + 8).to_be_bytes();
+                socket.write_all(&[PRELOGIN, 1, length[0], length[1], 0, 0, 1, 0]).await.expect("a header");
+                socket.write_all(&out).await.expect("a handshake");
+            }
+            if tls.is_handshaking() {
+                let records = packet(&mut socket, PRELOGIN).await;
+                tls.read_tls(&mut records.as_slice()).expect("records");
+                tls.process_new_packets().expect("a verified handshake");
+            }
+        }
+        let mut wire = Wire { socket, tls, plain: Vec::new() };
+        wire.send(0x10, 0, &login7(user, password)).await;
+        let answer = wire.read().await;
+        assert!(answer.contains(&0xAD), "LOGINACK in {answer:02X?}");
+        wire
+    }
+
+    /// Sends a batch and reads its answer; `status` are the bits of its first packet.
+    pub(crate) async fn batch(&mut self, text: &str, status: u8) -> Vec<u8> {
+        self.send_batch(text, status).await;
+        self.read().await
+    }
+
+    pub(crate) async fn send_batch(&mut self, text: &str, status: u8) {
+        let mut payload = vec![22, 0, 0, 0, 18, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
+        payload.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+        self.send(0x01, status, &payload).await;
+    }
+
+    /// Sends a message in packets of 512 bytes.
+    pub(crate) async fn send(&mut self, kind: u8, status: u8, payload: &[u8]) {
+        let chunks: Vec<&[u8]> = if payload.is_empty() { vec![&[]] } else { payload.chunks(504).collect() };
+        for (at, chunk) in chunks.iter().enumerate() {
+            let end = u8::from(at + 1 == chunks.len());
+            let first = if at == 0 { status } else { 0 };
+            let length = (chunk.len() as u16 + 8).to_be_bytes();
+            let header = [kind, end | first, length[0], length[1], 0, 0, 1, 0];
+            self.tls.writer().write_all(&[&header, *chunk].concat()).expect("taken");
+            let mut out = Vec::new();
+            while self.tls.wants_write() {
+                self.tls.write_tls(&mut out).expect("written");
+            }
+            self.socket.write_all(&out).await.expect("sent");
+        }
+    }
+
+    /// Reads one message of the server.
+    pub(crate) async fn read(&mut self) -> Vec<u8> {
+        let mut message = Vec::new();
+        loop {
+            let header = self.take(8).await;
+            let length = usize::from(u16::from_be_bytes([header[2], header[3]])) - 8;
+            message.extend(self.take(length).await);
+            if header[1] & 1 == 1 {
+                return message;
+            }
+        }
+    }
+
+    async fn take(&mut self, count: usize) -> Vec<u8> {
+        while self.plain.len() < count {
+            let mut records = [0; 8192];
+            let read = self.socket.read(&mut records).await.expect("bytes");
+            assert!(read > 0, "the server hung up");
+            let mut records = &records[..read];
+            while !records.is_empty() {
+                self.tls.read_tls(&mut records).expect("records");
+                let state = self.tls.process_new_packets().expect("good records");
+                let start = self.plain.len();
+                self.plain.resize(start + state.plaintext_bytes_to_read(), 0);
+                self.tls.reader().read_exact(&mut self.plain[start..]).expect("plain bytes");
+            }
+        }
+        self.plain.drain(..count).collect()
+    }
+}
+
+/// One packet of that type, bare on the socket.
+async fn packet(socket: &mut TcpStream, kind: u8) -> Vec<u8> {
+    let mut header = [0; 8];
+    socket.read_exact(&mut header).await.expect("a header");
+    assert_eq!(header[0], kind);
+    let mut payload = vec![0; usize::from(u16::from_be_bytes([header[2], header[3]])) - 8];
+    socket.read_exact(&mut payload).await.expect("a payload");
+    payload
+}
+
+fn login7(user: &str, password: &str) -> Vec<u8> {
+    let mut login = vec![0; 94];
+    login[4..8].copy_from_slice(&0x7400_0004_u32.to_le_bytes());
+    login[8..12].copy_from_slice(&4096_u32.to_le_bytes());
+    for (field, text) in [(1, user), (2, password)] {
+        let at = 36 + field * 4;
+        let start = login.len();
+        login[at..at + 2].copy_from_slice(&(start as u16).to_le_bytes());
+        login[at + 2..at + 4].copy_from_slice(&(text.len() as u16).to_le_bytes());
+        login.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+        if field == 2 {
+            login[start..].iter_mut().for_each(|byte| *byte = byte.rotate_left(4) ^ 0xA5);
+        }
+    }
+    let length = (login.len() as u32).to_le_bytes();
+    login[..4].copy_from_slice(&length);
+    login
+}
