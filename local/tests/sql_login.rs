@@ -84,6 +84,10 @@ async fn a_session_is_counted_as_closed_after_its_rollback() {
     let record = azure.endpoint.sessions().remove(0);
     assert!(record.open_transaction && record.closed_at.is_some(), "{record:?}");
     assert_eq!((record.application.as_str(), record.database.as_str()), ("test", "todos"));
+    assert_eq!(
+        (record.tls_version.as_str(), record.tls_server_name.as_deref()),
+        ("TLSv1_3", Some("localhost"))
+    );
 
     let mut sql = azure.connect().await;
     let row =

@@ -72,6 +72,10 @@ pub struct SessionRecord {
     pub server: String,
     /// The TDS version that it asked for.
     pub tds_version: u32,
+    /// The TLS version of its connection, as `TLSv1_2`.
+    pub tls_version: String,
+    /// The host name that it asked for in TLS (SNI).
+    pub tls_server_name: Option<String>,
     /// When it logged in.
     pub opened_at: Instant,
     /// When it ended.

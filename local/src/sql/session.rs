@@ -130,6 +130,9 @@ async fn log_in(
         }
         (accept(socket, Arc::clone(&shared.wrapped_tls), true).await?, Some(asked))
     };
+    let secured = stream.get_ref().1;
+    let tls_version = secured.protocol_version().map(|version| format!("{version:?}")).unwrap_or_default();
+    let tls_server_name = secured.server_name().map(str::to_owned);
     let (reader, writer) = split(stream);
     let mut wire = Wire { reader: PacketReader::new(reader, LOGIN_LIMIT), writer, spid, packet_size: 4096 };
     if asked.is_none() {
@@ -184,6 +187,8 @@ async fn log_in(
         database,
         server: login.server,
         tds_version: login.tds_version,
+        tls_version,
+        tls_server_name,
         opened_at: Instant::now(),
         closed_at: None,
         open_transaction: false,

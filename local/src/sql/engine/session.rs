@@ -311,3 +311,10 @@ impl Session {
         }
     }
 }
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Also when its thread panics: nobody else may wait for a lock of a session that is gone.
+        self.close();
+    }
+}

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, CastKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, Ident, LimitClause, ObjectName, ObjectNamePart, Offset, OffsetRows, Query, Select,
     SelectItem, SetExpr, TableFactor, TopQuantity, TrimWhereField, Value as Literal, VisitMut, VisitorMut,
 };
@@ -156,7 +156,7 @@ impl Translator<'_> {
             }
             Expr::Cast { kind, expr: inner, data_type, .. } => {
                 let name = if *kind == CastKind::TryCast { "__try_as" } else { "__as" };
-                cast(name, cast_type(sql_type(data_type)?), (**inner).clone())
+                cast(name, cast_type(data_type)?, (**inner).clone())
             }
             Expr::Convert { is_try, expr: inner, data_type: Some(data_type), styles, .. } => {
                 if let Some(style) =
@@ -164,11 +164,7 @@ impl Translator<'_> {
                 {
                     return Err(not_supported(format!("CONVERT with style {style}")));
                 }
-                cast(
-                    if *is_try { "__try_as" } else { "__as" },
-                    cast_type(sql_type(data_type)?),
-                    (**inner).clone(),
-                )
+                cast(if *is_try { "__try_as" } else { "__as" }, cast_type(data_type)?, (**inner).clone())
             }
             Expr::Substring {
                 expr: inner, substring_from: Some(from), substring_for: Some(length), ..
@@ -236,14 +232,20 @@ impl Translator<'_> {
             | BinaryOperator::BitwiseOr => return Ok(None),
             other => return Err(not_supported(format!("the operator {other}"))),
         };
-        // Decimals divide exactly where SQLite's numbers would be integers.
-        let (mut a, b) = (left.clone(), right.clone());
-        let inexact =
-            |expr: &Expr| self.infer(expr).is_some_and(|found| found.is_number() && !found.is_integer());
-        if matches!(operator, BinaryOperator::Divide) && (inexact(&a) || inexact(&b)) {
-            a = cast("__as", SqlType::Float, a);
+        let (left, right) = (left.clone(), right.clone());
+        let types = self.infer(&left).zip(self.infer(&right));
+        let exact =
+            |found: SqlType| matches!(found, SqlType::Decimal(..) | SqlType::Money | SqlType::SmallMoney);
+        if let (BinaryOperator::Divide, Some((a, b))) = (operator, types)
+            && !(a.is_integer() && b.is_integer())
+        {
+            // A decimal can be an integer to SQLite, whose division would then be an integer's.
+            let made = call(name, vec![cast("__as", SqlType::Float, left.clone()), right.clone()]);
+            let decimal = exact(a) && (exact(b) || b.is_integer()) || exact(b) && a.is_integer();
+            let typed = self.infer(&call(name, vec![left, right])).filter(|_| decimal);
+            return Ok(Some(typed.map_or(made.clone(), |typed| cast("__as", typed, made))));
         }
-        Ok(Some(call(name, vec![a, b])))
+        Ok(Some(call(name, vec![left, right])))
     }
 
     /// Makes the other side of a comparison what the typed side is: SQLite compares by the stored form.
@@ -322,9 +324,17 @@ impl Translator<'_> {
 /// Styles of CONVERT that give what a conversion without style gives here: ISO forms and defaults.
 const STYLES: [&str; 8] = ["0", "20", "21", "25", "120", "121", "126", "127"];
 
-/// CAST to a text type without a length means 30.
-fn cast_type(sql_type: SqlType) -> SqlType {
-    sql_type
+/// The type of a CAST, where a text type without a length has 30 characters.
+fn cast_type(data_type: &DataType) -> Result<SqlType, SqlError> {
+    let found = sql_type(data_type)?;
+    let bare = found.length() == Some(1) && !data_type.to_string().contains('(');
+    Ok(match found {
+        SqlType::Char(_) if bare => SqlType::Char(30),
+        SqlType::NChar(_) if bare => SqlType::NChar(30),
+        SqlType::Binary(_) if bare => SqlType::Binary(30),
+        other if bare => other.with_length(Some(30)),
+        other => other,
+    })
 }
 
 /// The type with all digits of a second: a comparison loses none.
