@@ -50,6 +50,7 @@ async fn statements_give_sql_servers_results() {
         ("SELECT TOP 1 name FROM fruit ORDER BY kilos DESC", "Some(\"pear\")"),
         ("SELECT name FROM fruit ORDER BY id OFFSET 1 ROWS FETCH NEXT 1 ROWS ONLY", "Some(\"pear\")"),
         ("SELECT 7 / 2", "Some(3)"),
+        ("EXEC sp_datatype_info 93", "Some(\"datetime2\")"),
         ("SELECT 7.0 / 2", "Some(\"3.500000\")"),
         ("SELECT CAST(1234567 AS nvarchar)", "Some(\"1234567\")"),
         ("SELECT 'a' + N'b'", "Some(\"ab\")"),

@@ -91,3 +91,47 @@ async fn transactions_commit_roll_back_and_save() {
     let error = sql.commit_transaction().await.expect_err("nothing to commit");
     assert_eq!(number(&error), 3902);
 }
+
+#[tokio::test]
+async fn migrations_are_kept_in_a_book_under_a_lock() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    let book = "IF OBJECT_ID(N'dbo.sqlscope_migration', N'U') IS NULL CREATE TABLE dbo.sqlscope_migration (name \
+                nvarchar(200) NOT NULL PRIMARY KEY, checksum char(64) NOT NULL, applied_at datetimeoffset(3) NOT NULL \
+                DEFAULT SYSDATETIMEOFFSET())";
+    for _ in 0..2 {
+        common::run(&mut sql, book).await;
+    }
+    sql.begin_transaction().await.expect("begun");
+    let lock = "DECLARE @r int; EXEC @r = sp_getapplock @Resource = N'sqlscope_migration', @LockMode = 'Exclusive', \
+                @LockOwner = 'Transaction', @LockTimeout = 60000; IF @r < 0 THROW 50001, 'locked', 1";
+    common::run(&mut sql, lock).await;
+    migrated(&mut sql).await;
+    let checksum = "ab".repeat(32);
+    let insert = "INSERT INTO dbo.sqlscope_migration (name, checksum) VALUES (@P1, @P2)";
+    sql.execute(insert, &[&"0001_todo.sql", &checksum]).await.expect("written");
+    sql.commit_transaction().await.expect("committed");
+
+    let select = "SELECT name, checksum, applied_at FROM dbo.sqlscope_migration ORDER BY name OFFSET @P1 ROWS FETCH NEXT \
+                  @P2 ROWS ONLY";
+    let row = sql
+        .query(select, &[&0_i32, &1_i32])
+        .await
+        .expect("sent")
+        .into_row()
+        .await
+        .expect("ok")
+        .expect("a row");
+    assert_eq!(row.get::<&str, _>("checksum"), Some(checksum.as_str()));
+    assert!(row.get::<OffsetDateTime, _>("applied_at").is_some());
+}
+
+#[tokio::test]
+async fn a_procedure_call_that_leaves_another_transaction_count_is_told_so() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    let error = sql.execute("BEGIN TRAN", &[]).await.expect_err("266, as SQL Server");
+    assert_eq!(number(&error), 266);
+    common::run(&mut sql, "IF @@TRANCOUNT > 0 ROLLBACK").await;
+    assert_eq!(azure.endpoint.counts().rollbacks, 1);
+}

@@ -17,6 +17,7 @@ mod session;
 mod standing;
 mod transaction;
 mod translate;
+mod type_info;
 
 use std::{
     io,

@@ -9,6 +9,7 @@ use super::{
     scope::{Variable, Variables},
     script::Argument,
     session::{Prepared, Session},
+    type_info::type_info,
 };
 use crate::sql::{
     convert,
@@ -207,6 +208,14 @@ impl Session {
                 let value = argument("@value", 1).unwrap_or(Value::Null);
                 self.session_values.retain(|(known, _)| *known != key);
                 self.session_values.push((key, value));
+                Ok(0)
+            }
+            "sp_datatype_info" | "sp_datatype_info_100" => {
+                let wanted =
+                    argument("@data_type", 0).and_then(|value| convert::float(&value)).unwrap_or(0.0) as i64;
+                let (columns, rows) = type_info(wanted);
+                self.write_rows(&columns, &rows)?;
+                self.statement_done(Some(rows.len() as u64));
                 Ok(0)
             }
             "sp_getapplock" => {
