@@ -1,7 +1,9 @@
 //! The Azure SQL endpoint: TDS 7.4 on the wire, SQLite behind it. A wire-level stand-in, not SQL Server.
 
-mod codec;
+mod codepage;
 mod convert;
+mod decode;
+mod encode;
 mod engine;
 mod errors;
 mod login7;

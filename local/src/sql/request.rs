@@ -4,7 +4,7 @@
 use rusqlite::types::Value;
 
 use super::{
-    codec::read_typed,
+    decode::read_typed,
     packet::kind,
     types::SqlType,
     wire::{Bytes, Read, malformed, utf16},

@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 
 use super::{
-    codec::{COLLATION, write_type, write_value},
+    encode::{COLLATION, write_type, write_value},
     errors::SqlError,
     prelogin::SERVER_VERSION,
     types::SqlType,

@@ -1,33 +1,21 @@
 //! CREATE, ALTER, DROP and TRUNCATE. Types, identities and constraints are kept in SQLite's own schema.
 
-use rusqlite::types::Value;
 use sqlparser::ast::{
-    AlterTableOperation, ColumnDef, ColumnOption, CreateIndex, CreateTable, Expr, Ident,
-    IdentityPropertyFormatKind, IdentityPropertyKind, IndexColumn, ObjectName, ObjectType, ReferentialAction,
-    Statement, TableConstraint,
+    AlterTableOperation, ColumnDef, ColumnOption, CreateTable, Ident, IdentityPropertyFormatKind,
+    IdentityPropertyKind, ObjectName, ObjectType, Statement, TableConstraint,
 };
 
 use super::{
-    dml::next_identity,
+    constraints::{Unique, constraint_name, index_columns},
     failures::Doing,
-    run::Translated,
-    scope::{Tables, table_columns, table_name},
+    identity::next_identity,
+    query::Translated,
+    scope::{table_columns, table_name},
     script::sql_type,
     session::Session,
-    translate::{Translator, cast, plain, text},
+    translate::plain,
 };
-use crate::sql::{
-    convert,
-    errors::{SqlError, error, invalid_object, not_supported, undeclared},
-    types::SqlType,
-};
-
-/// A unique index that stands for a constraint: its kind, name and columns.
-struct Unique {
-    kind: char,
-    name: Option<String>,
-    columns: Vec<String>,
-}
+use crate::sql::errors::{SqlError, error, invalid_object, not_supported};
 
 impl Session {
     pub(crate) fn define(&mut self, statement: &Statement) -> Result<(), SqlError> {
@@ -63,7 +51,7 @@ impl Session {
         Ok(())
     }
 
-    fn create_table(&mut self, create: &CreateTable) -> Result<(), SqlError> {
+    pub(super) fn create_table(&mut self, create: &CreateTable) -> Result<(), SqlError> {
         if create.query.is_some() || create.like.is_some() {
             return Err(not_supported("CREATE TABLE … AS SELECT"));
         }
@@ -153,7 +141,7 @@ impl Session {
     }
 
     /// A column's definition, and whether it is the identity.
-    fn column(
+    pub(super) fn column(
         &mut self,
         table: &str,
         column: &ColumnDef,
@@ -225,131 +213,11 @@ impl Session {
         Ok((format!("{} {type_name}{collation}{not_null}{rest}", quote(&column.name.value)), identity))
     }
 
-    /// A default: a constant where it is one, for SQLite adds only those to a table that has rows.
-    fn default(&mut self, declared: SqlType, value: &Expr) -> Result<String, SqlError> {
-        let mut bare = value;
-        while let Expr::Nested(inner) = bare {
-            bare = inner;
-        }
-        if matches!(bare, Expr::Value(_) | Expr::UnaryOp { .. }) {
-            let value = convert::convert(self.value(bare)?.value, declared)?;
-            return Ok(match value {
-                Value::Null => "NULL".to_owned(),
-                Value::Integer(number) => number.to_string(),
-                Value::Real(number) => format!("{number:?}"),
-                Value::Text(value) => text(&value).to_string(),
-                Value::Blob(bytes) => {
-                    format!("X'{}'", bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>())
-                }
-            });
-        }
-        let value = self.standalone(bare)?;
-        Ok(cast("__as", declared, value).to_string())
-    }
-
-    fn check(&mut self, name: Option<&Ident>, expr: &Expr) -> Result<String, SqlError> {
-        let expr = self.standalone(expr)?;
-        Ok(format!("{}CHECK ({expr})", constraint_name(name)))
-    }
-
-    /// An expression that is kept in the schema: it may not name variables.
-    fn standalone(&mut self, expr: &Expr) -> Result<Expr, SqlError> {
-        let (tables, standing, variables) = (Tables::default(), self.standing(), Default::default());
-        let mut translator = Translator {
-            tables: &tables,
-            variables: &variables,
-            standing: &standing,
-            changed: false,
-            locks: false,
-        };
-        let mut expr = expr.clone();
-        translator.apply(&mut expr)?;
-        if expr.to_string().starts_with("@") {
-            return Err(undeclared(expr));
-        }
-        Ok(expr)
-    }
-
-    fn references(
+    pub(super) fn alter_table(
         &mut self,
-        table: &ObjectName,
-        columns: &[Ident],
-        on_delete: Option<ReferentialAction>,
-        on_update: Option<ReferentialAction>,
-    ) -> Result<String, SqlError> {
-        let name = table_name(table);
-        let mut referred: Vec<String> = columns.iter().map(|column| column.value.clone()).collect();
-        if referred.is_empty() {
-            let sql = "SELECT i.name FROM pragma_index_list(?1) AS l JOIN pragma_index_info(l.name) AS i \
-                       WHERE l.name LIKE '%!P!%' ORDER BY i.seqno";
-            let read = || -> rusqlite::Result<Vec<String>> {
-                self.connection.prepare(sql)?.query_map([&name], |row| row.get(0))?.collect()
-            };
-            referred = read().map_err(|failure| self.told(&failure, &Doing::default()))?;
-        }
-        if referred.is_empty() {
-            let message = format!("Foreign key references invalid table '{}'.", plain(table));
-            return Err(error(1767, message));
-        }
-        let referred: Vec<String> = referred.iter().map(|column| quote(column)).collect();
-        let mut out = format!("REFERENCES {} ({})", quote(&name), referred.join(", "));
-        for (when, action) in [("DELETE", on_delete), ("UPDATE", on_update)] {
-            if let Some(action) = action {
-                out.push_str(&format!(" ON {when} {action}"));
-            }
-        }
-        Ok(out)
-    }
-
-    fn make_unique(&mut self, table: &str, unique: &Unique) -> Result<(), SqlError> {
-        let name = unique.name.clone().unwrap_or_else(|| {
-            let kind = if unique.kind == 'P' { "PK" } else { "UQ" };
-            format!("{kind}__{table}__{}", &uuid::Uuid::new_v4().simple().to_string()[..16].to_uppercase())
-        });
-        let index = quote(&format!("{table}!{}!{name}", unique.kind));
-        let columns: Vec<String> = unique.columns.iter().map(|column| quote(column)).collect();
-        let schema = if table.starts_with('#') { "temp." } else { "" };
-        self.run_definition(&format!(
-            "CREATE UNIQUE INDEX {schema}{index} ON {} ({})",
-            quote(table),
-            columns.join(", ")
-        ))
-    }
-
-    fn create_index(&mut self, create: &CreateIndex) -> Result<(), SqlError> {
-        let table = self.existing(&create.table_name)?;
-        let name = create.name.as_ref().map(plain).ok_or_else(|| not_supported("an index without a name"))?;
-        if self.index(&table, &name)?.is_some() {
-            let message = format!(
-                "The operation failed because an index or statistics with name '{name}' already exists on table '{}'.",
-                plain(&create.table_name)
-            );
-            return Err(error(1913, message));
-        }
-        let mut columns = Vec::new();
-        for column in &create.columns {
-            let Expr::Identifier(ident) = &column.column.expr else {
-                return Err(not_supported(format!("an index on {}", column.column.expr)));
-            };
-            let order = if column.column.options.to_string().contains("DESC") { " DESC" } else { "" };
-            columns.push(format!("{}{order}", quote(&ident.value)));
-        }
-        let filter = match &create.predicate {
-            Some(predicate) => format!(" WHERE {}", self.standalone(predicate)?),
-            None => String::new(),
-        };
-        let unique = if create.unique { "UNIQUE " } else { "" };
-        let schema = if table.starts_with('#') { "temp." } else { "" };
-        let index = quote(&format!("{table}!I!{name}"));
-        let sql = format!(
-            "CREATE {unique}INDEX {schema}{index} ON {} ({}){filter}",
-            quote(&table),
-            columns.join(", ")
-        );
-        self.writing(|session| session.run_definition(&sql))
-    }
-
-    fn alter_table(&mut self, name: &ObjectName, operations: &[AlterTableOperation]) -> Result<(), SqlError> {
+        name: &ObjectName,
+        operations: &[AlterTableOperation],
+    ) -> Result<(), SqlError> {
         let table = self.existing(name)?;
         for operation in operations {
             let mut uniques = Vec::new();
@@ -382,7 +250,7 @@ impl Session {
         Ok(())
     }
 
-    fn drop_table(&mut self, name: &ObjectName, if_exists: bool) -> Result<(), SqlError> {
+    pub(super) fn drop_table(&mut self, name: &ObjectName, if_exists: bool) -> Result<(), SqlError> {
         let table = table_name(name);
         if self.columns_of(&table)?.is_empty() {
             if if_exists {
@@ -404,51 +272,11 @@ impl Session {
         Ok(())
     }
 
-    /// `DROP INDEX name ON table`, or the old `DROP INDEX table.name`.
-    fn drop_index(
-        &mut self,
-        name: &ObjectName,
-        table: Option<&ObjectName>,
-        if_exists: bool,
-    ) -> Result<(), SqlError> {
-        let written = plain(name);
-        let (table, index) = match (table, written.rsplit_once('.')) {
-            (Some(table), _) => (table_name(table), written.clone()),
-            (None, Some((table, index))) => {
-                (table.rsplit('.').next().unwrap_or(table).to_owned(), index.to_owned())
-            }
-            _ => return Err(not_supported("DROP INDEX without a table")),
-        };
-        match self.index(&table, &index)? {
-            Some(found) => {
-                self.writing(|session| session.run_definition(&format!("DROP INDEX {}", quote(&found))))
-            }
-            None if if_exists => Ok(()),
-            None => {
-                let message = format!(
-                    "Cannot drop the index '{table}.{index}', because it does not exist or you do not have permission."
-                );
-                Err(SqlError { state: 7, class: 11, ..error(3701, message) })
-            }
-        }
-    }
-
-    fn index(&self, table: &str, name: &str) -> Result<Option<String>, SqlError> {
-        let sql = "SELECT name FROM pragma_index_list(?1) WHERE name LIKE '%!I!%' AND substr(name, instr(name, '!I!') + 3) \
-                   = ?2 COLLATE NOCASE";
-        let read = || -> rusqlite::Result<Option<String>> {
-            let mut statement = self.connection.prepare(sql)?;
-            let mut rows = statement.query([table, name])?;
-            rows.next()?.map(|row| row.get(0)).transpose()
-        };
-        read().map_err(|failure| self.told(&failure, &Doing::default()))
-    }
-
-    fn columns_of(&self, table: &str) -> Result<Vec<super::scope::TableColumn>, SqlError> {
+    pub(super) fn columns_of(&self, table: &str) -> Result<Vec<super::scope::TableColumn>, SqlError> {
         table_columns(&self.connection, table).map_err(|failure| self.told(&failure, &Doing::default()))
     }
 
-    fn existing(&self, name: &ObjectName) -> Result<String, SqlError> {
+    pub(super) fn existing(&self, name: &ObjectName) -> Result<String, SqlError> {
         let table = table_name(name);
         if self.columns_of(&table)?.is_empty() || table.contains('.') {
             return Err(SqlError { ..invalid_object(plain(name)) });
@@ -456,7 +284,7 @@ impl Session {
         Ok(table)
     }
 
-    fn check_schema(&self, name: &ObjectName) -> Result<(), SqlError> {
+    pub(super) fn check_schema(&self, name: &ObjectName) -> Result<(), SqlError> {
         let written = plain(name);
         let parts: Vec<&str> = written.split('.').collect();
         match parts.as_slice() {
@@ -471,7 +299,7 @@ impl Session {
         }
     }
 
-    fn run_definition(&mut self, sql: &str) -> Result<(), SqlError> {
+    pub(super) fn run_definition(&mut self, sql: &str) -> Result<(), SqlError> {
         if sql.is_empty() {
             return Ok(());
         }
@@ -480,20 +308,6 @@ impl Session {
     }
 }
 
-fn quote(name: &str) -> String {
+pub(super) fn quote(name: &str) -> String {
     Ident::with_quote('"', name).to_string()
-}
-
-fn constraint_name(name: Option<&Ident>) -> String {
-    name.map_or_else(String::new, |name| format!("CONSTRAINT {} ", quote(&name.value)))
-}
-
-fn index_columns(columns: &[IndexColumn]) -> Result<Vec<String>, SqlError> {
-    columns
-        .iter()
-        .map(|column| match &column.column.expr {
-            Expr::Identifier(ident) => Ok(ident.value.clone()),
-            other => Err(not_supported(format!("a key on {other}"))),
-        })
-        .collect()
 }

@@ -7,10 +7,10 @@ use sqlparser::ast::{
 
 use super::{
     failures::Doing,
-    run::{Rows, Translated, names},
+    query::{Rows, Translated, names},
     scope::{TableColumn, Tables, infer, table_columns, table_name},
     session::Session,
-    translate::{Translator, call, plain, text},
+    translate::{Translator, plain, text},
 };
 use crate::sql::{
     errors::{SqlError, error, invalid_column, invalid_object, not_supported},
@@ -18,15 +18,15 @@ use crate::sql::{
 };
 
 /// The table that a statement changes.
-struct Target {
+pub(super) struct Target {
     /// As SQLite has it, unquoted.
-    name: String,
-    written: String,
-    columns: Vec<TableColumn>,
+    pub(super) name: String,
+    pub(super) written: String,
+    pub(super) columns: Vec<TableColumn>,
 }
 
 impl Target {
-    fn column(&self, name: &str) -> Result<&TableColumn, SqlError> {
+    pub(super) fn column(&self, name: &str) -> Result<&TableColumn, SqlError> {
         self.columns
             .iter()
             .find(|column| column.name.eq_ignore_ascii_case(name))
@@ -35,7 +35,7 @@ impl Target {
 }
 
 impl Session {
-    fn target(&self, name: &ObjectName) -> Result<Target, SqlError> {
+    pub(super) fn target(&self, name: &ObjectName) -> Result<Target, SqlError> {
         let (table, written) = (table_name(name), plain(name));
         let columns = table_columns(&self.connection, &table)
             .map_err(|failure| self.told(&failure, &Doing::default()))?;
@@ -46,7 +46,7 @@ impl Session {
     }
 
     /// Storing into a column: its type, its length, its error messages.
-    fn stored(&self, target: &Target, column: &TableColumn, value: &str) -> String {
+    pub(super) fn stored(&self, target: &Target, column: &TableColumn, value: &str) -> String {
         let table = format!("{}.dbo.{}", self.who.database, target.name);
         let constants = [column.sql_type.declared(), table, column.name.clone()]
             .map(|constant| text(&constant).to_string());
@@ -54,7 +54,7 @@ impl Session {
     }
 
     /// Rewrites a part of a statement about `target`.
-    fn rewritten<T: sqlparser::ast::VisitMut + sqlparser::ast::Visit + Clone>(
+    pub(super) fn rewritten<T: sqlparser::ast::VisitMut + sqlparser::ast::Visit + Clone>(
         &self,
         target: &Target,
         node: &T,
@@ -116,7 +116,7 @@ impl Session {
     }
 
     /// The rows to insert, each value made what its column is.
-    fn source(
+    pub(super) fn source(
         &mut self,
         target: &Target,
         columns: &[&TableColumn],
@@ -227,13 +227,13 @@ impl Session {
         self.change(&target, delete.output.is_some(), |session| session.query(&translated))
     }
 
-    fn filter(&self, target: &Target, selection: Option<&Expr>) -> Result<String, SqlError> {
+    pub(super) fn filter(&self, target: &Target, selection: Option<&Expr>) -> Result<String, SqlError> {
         selection.map_or(Ok(String::new()), |selection| {
             self.rewritten(target, selection).map(|(selection, _)| format!(" WHERE {selection}"))
         })
     }
 
-    fn translated(
+    pub(super) fn translated(
         &self,
         verb: &'static str,
         target: &Target,
@@ -246,7 +246,7 @@ impl Session {
 
     /// OUTPUT as RETURNING. Without OUTPUT one constant comes back for each row, so that rows can be counted.
     #[allow(clippy::type_complexity)]
-    fn returning(
+    pub(super) fn returning(
         &self,
         target: &Target,
         output: Option<&OutputClause>,
@@ -280,7 +280,7 @@ impl Session {
     }
 
     /// Runs a change, with the identity counter at hand, and answers it.
-    fn change(
+    pub(super) fn change(
         &mut self,
         target: &Target,
         outputs: bool,
@@ -298,50 +298,6 @@ impl Session {
         }
         self.statement_done(Some(rows.len() as u64));
         Ok(())
-    }
-
-    fn prepare_identity(&mut self, target: &Target) -> Result<(), SqlError> {
-        let Some((column, (seed, increment))) =
-            target.columns.iter().find_map(|column| column.identity.map(|identity| (column, identity)))
-        else {
-            return Ok(());
-        };
-        let key = self.identity_key(&target.name);
-        let known = self.store.identities().get(&key).copied();
-        let next = match known {
-            Some(next) => next,
-            None => {
-                let end = if increment < 0 { "min" } else { "max" };
-                let (column, table) =
-                    (Ident::with_quote('"', &column.name), Ident::with_quote('"', &target.name));
-                let sql = format!("SELECT {end}({column}) FROM {table}");
-                let last: Option<i64> = self
-                    .connection
-                    .query_row(&sql, [], |row| row.get(0))
-                    .map_err(|failure| self.told(&failure, &Doing::default()))?;
-                last.map_or(seed, |last| last + increment)
-            }
-        };
-        self.shared.lock().identities = vec![(target.name.clone(), next, increment)];
-        Ok(())
-    }
-
-    fn keep_identity(&mut self, target: &Target) -> Result<(), SqlError> {
-        let kept = std::mem::take(&mut self.shared.lock().identities);
-        let key = self.identity_key(&target.name);
-        // With IDENTITY_INSERT the caller's values count: the counter is read anew.
-        if self.options.identity_insert.is_some() {
-            self.store.identities().remove(&key);
-        } else if let Some((_, next, _)) = kept.into_iter().next() {
-            self.store.identities().insert(key, next);
-        }
-        Ok(())
-    }
-
-    /// A `#temp` table's counter is its session's own.
-    pub(crate) fn identity_key(&self, table: &str) -> String {
-        let own = if table.starts_with('#') { self.who.spid } else { 0 };
-        format!("{own} {}", table.to_lowercase())
     }
 }
 
@@ -368,9 +324,4 @@ fn single(table: &TableWithJoins) -> Result<&ObjectName, SqlError> {
         TableFactor::Table { name, alias: None, .. } if table.joins.is_empty() => Ok(name),
         other => Err(not_supported(format!("changing rows of {other}"))),
     }
-}
-
-/// The call that gives an identity column its next value.
-pub(crate) fn next_identity(table: &str) -> Expr {
-    call("__identity", vec![text(table)])
 }

@@ -8,11 +8,14 @@ use rusqlite::{
     types::Value,
 };
 
-use super::like::like;
+use super::{
+    dates::{date_add, date_diff, date_part},
+    like::like,
+};
 use crate::sql::{
     convert,
     errors::{SqlError, error},
-    moment::{Moment, TICKS_PER_DAY, TICKS_PER_SECOND},
+    moment::Moment,
     types::SqlType,
 };
 
@@ -229,11 +232,11 @@ fn type_of(name: &Value) -> std::result::Result<SqlType, SqlError> {
         .ok_or_else(|| error(243, format!("Type {} is not a defined system type.", text(name))))
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     convert::text(value.clone())
 }
 
-fn whole(value: &Value) -> i64 {
+pub(super) fn whole(value: &Value) -> i64 {
     convert::float(value).map_or(0, |number| number as i64)
 }
 
@@ -312,130 +315,4 @@ fn operate(left: &Value, operator: char, right: &Value) -> std::result::Result<V
             }))
         }
     }
-}
-
-/// The part of a date that a name or its abbreviation stands for.
-fn part(name: &str) -> std::result::Result<&'static str, SqlError> {
-    Ok(match name.to_ascii_lowercase().as_str() {
-        "year" | "yy" | "yyyy" => "year",
-        "quarter" | "qq" | "q" => "quarter",
-        "month" | "mm" | "m" => "month",
-        "day" | "dd" | "d" => "day",
-        "week" | "wk" | "ww" => "week",
-        "hour" | "hh" => "hour",
-        "minute" | "mi" | "n" => "minute",
-        "second" | "ss" | "s" => "second",
-        "millisecond" | "ms" => "millisecond",
-        "microsecond" | "mcs" => "microsecond",
-        _ => return Err(error(155, format!("'{name}' is not a recognized dateadd option."))),
-    })
-}
-
-fn ticks_of(part: &str) -> Option<i64> {
-    Some(match part {
-        "week" => 7 * TICKS_PER_DAY,
-        "day" => TICKS_PER_DAY,
-        "hour" => 3600 * TICKS_PER_SECOND,
-        "minute" => 60 * TICKS_PER_SECOND,
-        "second" => TICKS_PER_SECOND,
-        "millisecond" => TICKS_PER_SECOND / 1000,
-        "microsecond" => TICKS_PER_SECOND / 1_000_000,
-        _ => return None,
-    })
-}
-
-fn moment(value: &Value) -> std::result::Result<Moment, SqlError> {
-    let failed = || error(241, "Conversion failed when converting date and/or time from character string.");
-    match value {
-        Value::Text(text) => Moment::parse(text).ok_or_else(failed),
-        _ => Err(failed()),
-    }
-}
-
-fn date_add(name: &str, count: &Value, value: &Value) -> std::result::Result<Value, SqlError> {
-    let part = part(name)?;
-    if *value == Value::Null || *count == Value::Null {
-        return Ok(Value::Null);
-    }
-    let overflow = || error(517, "Adding a value to a 'datetime' column caused an overflow.");
-    let (start, count) = (moment(value)?, whole(count));
-    let moved = match ticks_of(part) {
-        Some(ticks) => start.plus(ticks.checked_mul(count).ok_or_else(overflow)?),
-        None => {
-            let months = match part {
-                "year" => 12,
-                "quarter" => 3,
-                _ => 1,
-            };
-            add_months(start, count.saturating_mul(months))
-        }
-    }
-    .ok_or_else(overflow)?;
-    // A date stays a date unless a clock was added to it.
-    let ticks = if start.ticks.is_none() && matches!(part, "year" | "quarter" | "month" | "week" | "day") {
-        None
-    } else {
-        moved.ticks
-    };
-    Ok(Value::Text(Moment { ticks, ..moved }.kept()))
-}
-
-fn add_months(start: Moment, months: i64) -> Option<Moment> {
-    let date = start.date()?;
-    let total = i64::from(date.year()) * 12 + i64::from(u8::from(date.month())) - 1;
-    let total = total.checked_add(months)?;
-    let year = i32::try_from(total.div_euclid(12)).ok().filter(|year| (1..=9999).contains(year))?;
-    let month = time::Month::try_from(total.rem_euclid(12) as u8 + 1).ok()?;
-    let day = date.day().min(month.length(year));
-    let date = time::Date::from_calendar_date(year, month, day).ok()?;
-    Some(Moment { days: Moment::from_date(date).days, ..start })
-}
-
-/// The count of boundaries of that part between two moments.
-fn date_diff(name: &str, from: &Value, to: &Value) -> std::result::Result<Value, SqlError> {
-    let part = part(name)?;
-    if *from == Value::Null || *to == Value::Null {
-        return Ok(Value::Null);
-    }
-    let count = |moment: Moment| -> Option<i64> {
-        let date = moment.date()?;
-        let (year, month) = (i64::from(date.year()), i64::from(u8::from(date.month())) - 1);
-        let ticks = i128::from(moment.days_or_1900()) * i128::from(TICKS_PER_DAY)
-            + i128::from(moment.ticks.unwrap_or(0));
-        Some(match part {
-            "year" => year,
-            "quarter" => year * 4 + month / 3,
-            "month" => year * 12 + month,
-            // Weeks begin on Sunday for DATEDIFF; 0001-01-01 was a Monday.
-            "week" => (i64::from(moment.days_or_1900()) + 1) / 7,
-            other => (ticks / i128::from(ticks_of(other)?)) as i64,
-        })
-    };
-    let difference = count(moment(to)?).zip(count(moment(from)?)).map(|(to, from)| to - from);
-    match difference.and_then(|difference| i32::try_from(difference).ok()) {
-        Some(difference) => Ok(Value::Integer(difference.into())),
-        None => Err(error(535, "The datediff function resulted in an overflow.")),
-    }
-}
-
-fn date_part(name: &str, value: &Value) -> std::result::Result<Value, SqlError> {
-    let part = part(name)?;
-    if *value == Value::Null {
-        return Ok(Value::Null);
-    }
-    let moment = moment(value)?.local();
-    let ticks = moment.ticks.unwrap_or(0);
-    let found = moment.date().map(|date| match part {
-        "year" => i64::from(date.year()),
-        "quarter" => i64::from(u8::from(date.month()) - 1) / 3 + 1,
-        "month" => i64::from(u8::from(date.month())),
-        "day" => i64::from(date.day()),
-        "week" => i64::from(date.sunday_based_week()) + 1,
-        "hour" => ticks / (3600 * TICKS_PER_SECOND),
-        "minute" => ticks / (60 * TICKS_PER_SECOND) % 60,
-        "second" => ticks / TICKS_PER_SECOND % 60,
-        "millisecond" => ticks / (TICKS_PER_SECOND / 1000) % 1000,
-        _ => ticks / 10 % 1_000_000,
-    });
-    Ok(found.map_or(Value::Null, Value::Integer))
 }

@@ -1,20 +1,28 @@
 //! The engine: one thread and one SQLite connection for each session, so that a lock that is waited for holds up
 //! nobody else.
 
+mod commands;
+mod constraints;
 mod database;
+mod dates;
 mod ddl;
 mod dml;
+mod expressions;
 mod failures;
 mod functions;
+mod identity;
 mod interrupt;
 mod like;
 mod locks;
+mod options;
 mod procedures;
+mod query;
 mod run;
 mod scope;
 mod script;
 mod session;
 mod standing;
+mod steps;
 mod transaction;
 mod translate;
 mod type_info;

@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value;
 
-use super::run::Rows;
+use super::query::Rows;
 use crate::sql::{tokens::Column, types::SqlType};
 
 /// Name, ODBC's number of the type, precision, what its literals stand between, its parameters, scales.

@@ -1,0 +1,52 @@
+//! SET: the options that a session has, and those that it can only have as they are.
+
+use std::time::Duration;
+
+use super::session::Session;
+use crate::sql::errors::{SqlError, not_supported};
+
+impl Session {
+    pub(super) fn set_option(&mut self, names: &str, value: &str) -> Result<(), SqlError> {
+        // With these at the other value, SQL Server works in ways that this endpoint has not.
+        const USUAL: [(&str, &str); 13] = [
+            ("ANSI_NULLS", "ON"),
+            ("ANSI_PADDING", "ON"),
+            ("ANSI_WARNINGS", "ON"),
+            ("ANSI_NULL_DFLT_ON", "ON"),
+            ("ARITHABORT", ""),
+            ("CONCAT_NULL_YIELDS_NULL", "ON"),
+            ("QUOTED_IDENTIFIER", "ON"),
+            ("IMPLICIT_TRANSACTIONS", "OFF"),
+            ("CURSOR_CLOSE_ON_COMMIT", ""),
+            ("TEXTSIZE", ""),
+            ("LANGUAGE", ""),
+            ("DATEFORMAT", ""),
+            ("NUMERIC_ROUNDABORT", "OFF"),
+        ];
+        for name in names.split(',') {
+            let on = value.eq_ignore_ascii_case("ON");
+            match name {
+                "NOCOUNT" => self.options.no_count = on,
+                "XACT_ABORT" => self.options.xact_abort = on,
+                "TRANSACTION ISOLATION LEVEL" => {
+                    self.options.serializable = matches!(value, "SERIALIZABLE" | "REPEATABLE READ");
+                }
+                "LOCK_TIMEOUT" => {
+                    let milliseconds: i64 =
+                        value.replace(' ', "").parse().map_err(|_| crate::sql::errors::syntax(value))?;
+                    self.options.lock_timeout = u64::try_from(milliseconds).ok().map(Duration::from_millis);
+                }
+                "IDENTITY_INSERT" => {
+                    let (table, switch) = value.rsplit_once(' ').unwrap_or((value, ""));
+                    let table = table.rsplit('.').next().unwrap_or(table).trim().to_lowercase();
+                    self.options.identity_insert = switch.eq_ignore_ascii_case("ON").then_some(table);
+                }
+                _ => match USUAL.iter().find(|(known, _)| *known == name) {
+                    Some((_, usual)) if usual.is_empty() || usual.eq_ignore_ascii_case(value) => {}
+                    _ => return Err(not_supported(format!("SET {name} {value}"))),
+                },
+            }
+        }
+        Ok(())
+    }
+}

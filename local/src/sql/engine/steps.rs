@@ -1,0 +1,269 @@
+//! Control flow read from tokens: blocks, branches, loops, transactions.
+
+use sqlparser::{
+    ast::Expr,
+    parser::Parser,
+    tokenizer::{Token, Word},
+};
+
+use super::{
+    commands::starts_statement,
+    script::{Action, Step, refused},
+};
+use crate::sql::errors::{SqlError, error, not_supported, syntax};
+
+pub(super) struct Script<'a> {
+    pub(super) parser: Parser<'a>,
+}
+
+/// How deep blocks may lie in one another.
+pub(super) const DEPTH: usize = 32;
+
+pub(super) type Parsed<T> = Result<T, SqlError>;
+
+impl<'a> Script<'a> {
+    pub(super) fn new(parser: Parser<'a>) -> Self {
+        Script { parser }
+    }
+
+    pub(super) fn line(&self) -> u32 {
+        self.parser.peek_token_ref().span.start.line as u32
+    }
+
+    pub(super) fn is(&self, word: &str) -> bool {
+        self.word_at(0).is_some_and(|found| found.eq_ignore_ascii_case(word))
+    }
+
+    pub(super) fn word_at(&self, ahead: usize) -> Option<String> {
+        match &self.parser.peek_nth_token_ref(ahead).token {
+            Token::Word(Word { value, quote_style: None, .. }) => Some(value.clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn take(&mut self, word: &str) -> bool {
+        let found = self.is(word);
+        if found {
+            self.parser.advance_token();
+        }
+        found
+    }
+
+    pub(super) fn unexpected<T>(&self) -> Parsed<T> {
+        let mut found = syntax(&self.parser.peek_token_ref().token);
+        if matches!(self.parser.peek_token_ref().token, Token::EOF) {
+            found.message = "Incorrect syntax near the end of the batch.".to_owned();
+        }
+        found.line = self.line();
+        Err(found)
+    }
+
+    pub(super) fn expect(&mut self, word: &str) -> Parsed<()> {
+        if self.take(word) { Ok(()) } else { self.unexpected() }
+    }
+
+    pub(super) fn expect_token(&mut self, token: &Token) -> Parsed<()> {
+        if self.parser.consume_token(token) { Ok(()) } else { self.unexpected() }
+    }
+
+    pub(super) fn expression(&mut self) -> Parsed<Expr> {
+        let line = self.line();
+        self.parser.parse_expr().map_err(|failure| refused(failure, line))
+    }
+
+    /// Steps up to one of these words, or the end.
+    pub(super) fn steps(&mut self, steps: &mut Vec<Step>, until: &[&str], depth: usize) -> Parsed<()> {
+        loop {
+            while self.parser.consume_token(&Token::SemiColon) {}
+            let at_end = matches!(self.parser.peek_token_ref().token, Token::EOF);
+            if until.is_empty() && at_end || until.iter().any(|word| self.is(word)) {
+                return Ok(());
+            }
+            if at_end {
+                return self.unexpected();
+            }
+            steps.push(self.step(depth)?);
+        }
+    }
+
+    pub(super) fn step(&mut self, depth: usize) -> Parsed<Step> {
+        let line = self.line();
+        if depth > DEPTH {
+            let mut found = error(191, "Some part of your SQL statement is nested too deeply.");
+            found.line = line;
+            return Err(found);
+        }
+        self.action(depth).map(|action| Step { line, action }).map_err(|mut found| {
+            found.line = if found.line == 0 { line } else { found.line };
+            found
+        })
+    }
+
+    /// The step after IF, ELSE or WHILE: one statement, or a block.
+    pub(super) fn branch(&mut self, depth: usize) -> Parsed<Vec<Step>> {
+        let step = self.step(depth + 1)?;
+        Ok(match step.action {
+            Action::Block(steps) => steps,
+            action => vec![Step { line: step.line, action }],
+        })
+    }
+
+    pub(super) fn action(&mut self, depth: usize) -> Parsed<Action> {
+        let Some(word) = self.word_at(0) else {
+            return if matches!(self.parser.peek_token_ref().token, Token::LParen) {
+                self.statement()
+            } else {
+                self.unexpected()
+            };
+        };
+        let start = word.to_ascii_uppercase();
+        match start.as_str() {
+            "BEGIN" => self.begin(depth),
+            "COMMIT" => {
+                self.parser.advance_token();
+                self.transaction_word();
+                self.transaction_name();
+                Ok(Action::Commit)
+            }
+            "ROLLBACK" => {
+                self.parser.advance_token();
+                let named = self.transaction_word();
+                let name = self.transaction_name();
+                Ok(Action::Rollback(name.filter(|_| named)))
+            }
+            "SAVE" => {
+                self.parser.advance_token();
+                self.transaction_word();
+                match self.transaction_name() {
+                    Some(name) => Ok(Action::Save(name)),
+                    None => self.unexpected(),
+                }
+            }
+            "IF" => {
+                self.parser.advance_token();
+                let condition = self.expression()?;
+                let then = self.branch(depth)?;
+                let before = self.parser.index();
+                while self.parser.consume_token(&Token::SemiColon) {}
+                let otherwise = if self.take("ELSE") {
+                    self.branch(depth)?
+                } else {
+                    while self.parser.index() > before {
+                        self.parser.prev_token();
+                    }
+                    Vec::new()
+                };
+                Ok(Action::If { condition, then, otherwise })
+            }
+            "WHILE" => {
+                self.parser.advance_token();
+                let condition = self.expression()?;
+                Ok(Action::While { condition, body: self.branch(depth)? })
+            }
+            "BREAK" | "CONTINUE" | "RETURN" => {
+                self.parser.advance_token();
+                Ok(match start.as_str() {
+                    "BREAK" => Action::Break,
+                    "CONTINUE" => Action::Continue,
+                    _ => Action::Return,
+                })
+            }
+            "DECLARE" => self.declare(),
+            "SET" => self.set(),
+            "PRINT" => {
+                self.parser.advance_token();
+                self.expression().map(Action::Print)
+            }
+            "RAISERROR" => self.raise(),
+            "THROW" => {
+                self.parser.advance_token();
+                if matches!(self.parser.peek_token_ref().token, Token::SemiColon | Token::EOF)
+                    || self.is("END")
+                {
+                    return Ok(Action::Throw(None));
+                }
+                let number = self.expression()?;
+                self.expect_token(&Token::Comma)?;
+                let message = self.expression()?;
+                self.expect_token(&Token::Comma)?;
+                Ok(Action::Throw(Some(Box::new([number, message, self.expression()?]))))
+            }
+            "WAITFOR" => {
+                self.parser.advance_token();
+                if !self.take("DELAY") {
+                    return Err(not_supported("WAITFOR TIME"));
+                }
+                self.expression().map(Action::WaitFor)
+            }
+            "USE" => {
+                self.parser.advance_token();
+                match self.parser.next_token().token {
+                    Token::Word(word) => Ok(Action::Use(word.value)),
+                    other => Err(syntax(other)),
+                }
+            }
+            "EXEC" | "EXECUTE" => self.execute(),
+            _ => self.statement(),
+        }
+    }
+
+    pub(super) fn begin(&mut self, depth: usize) -> Parsed<Action> {
+        self.parser.advance_token();
+        if self.transaction_word() {
+            self.transaction_name();
+            return Ok(Action::Begin);
+        }
+        if self.take("TRY") {
+            let (mut body, mut handler) = (Vec::new(), Vec::new());
+            self.steps(&mut body, &["END"], depth + 1)?;
+            for word in ["END", "TRY", "BEGIN", "CATCH"] {
+                self.expect(word)?;
+            }
+            self.steps(&mut handler, &["END"], depth + 1)?;
+            self.expect("END")?;
+            self.expect("CATCH")?;
+            return Ok(Action::Try { body, handler });
+        }
+        let mut steps = Vec::new();
+        self.steps(&mut steps, &["END"], depth + 1)?;
+        self.expect("END")?;
+        Ok(Action::Block(steps))
+    }
+
+    pub(super) fn transaction_word(&mut self) -> bool {
+        let named = self.take("TRAN") || self.take("TRANSACTION");
+        if !named {
+            // COMMIT WORK and ROLLBACK WORK take no name.
+            self.take("WORK");
+        }
+        named
+    }
+
+    /// The name behind TRANSACTION, where the next word is no statement of its own.
+    pub(super) fn transaction_name(&mut self) -> Option<String> {
+        match &self.parser.peek_token_ref().token {
+            Token::Word(word) if word.quote_style.is_some() || !starts_statement(&word.value) => {
+                let name = word.value.clone();
+                self.parser.advance_token();
+                Some(name)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn variable(&mut self) -> Parsed<String> {
+        match self.word_at(0) {
+            Some(word) if word.starts_with('@') => {
+                self.parser.advance_token();
+                Ok(word.to_lowercase())
+            }
+            _ => self.unexpected(),
+        }
+    }
+
+    pub(super) fn statement(&mut self) -> Parsed<Action> {
+        let line = self.line();
+        let statement = self.parser.parse_statement().map_err(|failure| refused(failure, line))?;
+        Ok(Action::Statement(Box::new(statement)))
+    }
+}
