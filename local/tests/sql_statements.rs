@@ -136,6 +136,18 @@ async fn errors_have_sql_servers_numbers() {
     ] {
         assert_eq!(fails(&mut sql, text).await, expected, "{text}");
     }
+    let (chain, union) = (" + 1".repeat(20_000), " UNION SELECT 1".repeat(20_000));
+    let nested = ("(".repeat(3000), ")".repeat(3000));
+    for text in
+        [format!("SELECT 1{chain}"), format!("SELECT 1{union}"), format!("SELECT {}1{}", nested.0, nested.1)]
+    {
+        assert_eq!(fails(&mut sql, &text).await, 191, "too deep");
+    }
+    let almost = format!("SELECT CASE WHEN 1 = 1{} THEN 1 END", " OR 1 = 2".repeat(700));
+    assert!(sql.simple_query(almost).await.expect("sent").into_results().await.is_ok());
+    let endless =
+        "WITH c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c) SELECT REPLICATE('x', 8000) FROM c";
+    assert_eq!(fails(&mut sql, endless).await, 701);
     assert_eq!(read(&mut sql, "SELECT COUNT(*) FROM t").await, ["Some(1)"]);
 }
 

@@ -69,7 +69,7 @@ impl Engine {
         let raised = Arc::clone(&interrupt);
         let mut session = Session::open(store, who, counter, raised).map_err(io::Error::other)?;
         // A deep expression recurses in parser, translator and SQLite: more stack than a thread's default.
-        thread::Builder::new().name(format!("sql-{}", session.who.spid)).stack_size(16 << 20).spawn(
+        thread::Builder::new().name(format!("sql-{}", session.who.spid)).stack_size(64 << 20).spawn(
             move || {
                 while let Ok(job) = received.recv() {
                     let answer = session.answer(job.request, job.reset);

@@ -28,6 +28,22 @@ pub(crate) struct Translated {
 /// A result: its columns and rows.
 pub(crate) type Rows = (Vec<Column>, Vec<Vec<Value>>);
 
+/// An answer is made whole before it is sent: no endless query may fill the memory.
+pub(crate) const ANSWER_LIMIT: usize = 256 << 20;
+
+pub(crate) fn too_large() -> SqlError {
+    error(701, "The answer is larger than the 256 MiB that the local Azure SQL endpoint keeps for one.")
+}
+
+fn kept_size(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::Text(text) => text.len(),
+            Value::Blob(bytes) => bytes.len(),
+            _ => 0,
+        }
+}
+
 /// The first SELECT of a query: it names the columns.
 pub(super) fn projection(body: &SetExpr) -> Option<&Select> {
     match body {
@@ -216,8 +232,15 @@ impl Session {
         let width = declared.len();
         let mut rows = Vec::new();
         let mut found = statement.raw_query();
+        let mut size = 0;
         while let Some(row) = found.next()? {
-            rows.push((0..width).map(|at| row.get(at)).collect::<rusqlite::Result<Vec<Value>>>()?);
+            let row = (0..width).map(|at| row.get(at)).collect::<rusqlite::Result<Vec<Value>>>()?;
+            size += row.iter().map(kept_size).sum::<usize>();
+            if size > ANSWER_LIMIT {
+                self.shared.lock().raised = Some(too_large());
+                return Err(rusqlite::Error::ExecuteReturnedResults);
+            }
+            rows.push(row);
         }
         let known = translated.columns.as_ref().filter(|known| known.len() == width);
         let columns = declared

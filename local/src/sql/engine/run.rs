@@ -7,7 +7,7 @@ use sqlparser::ast::{Expr, Statement};
 
 use super::{
     failures::Doing,
-    query::{Rows, Translated},
+    query::{ANSWER_LIMIT, Rows, Translated, too_large},
     scope::{Variable, infer},
     script::{Action, Step},
     session::Session,
@@ -17,7 +17,7 @@ use crate::sql::{
     convert,
     errors::{SqlError, error, not_supported, undeclared},
     moment::Moment,
-    tokens::Done,
+    tokens::{Done, Tokens},
     types::SqlType,
 };
 
@@ -36,6 +36,10 @@ impl Session {
         for step in steps {
             if self.interrupt.is_raised() {
                 return Err(self.cancelled());
+            }
+            if self.tokens.out.len() > ANSWER_LIMIT {
+                self.tokens = Tokens::new(&self.who.server);
+                return Err(too_large());
             }
             match self.step(step) {
                 Ok(Next::Go) => self.last_error = 0,
@@ -70,6 +74,9 @@ impl Session {
             }
             Action::While { condition, body } => {
                 while self.condition(condition)? {
+                    if self.interrupt.is_raised() {
+                        return Err(self.cancelled());
+                    }
                     match self.steps(body)? {
                         Next::Break => break,
                         Next::Return => return Ok(Next::Return),

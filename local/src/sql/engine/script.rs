@@ -74,11 +74,33 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Step>, SqlError> {
         found.line = failure.location.line as u32;
         found
     })?;
+    if let Some(line) = too_long_a_chain(&tokens) {
+        return Err(SqlError { line, ..error(191, "Some part of your SQL statement is nested too deeply.") });
+    }
     let parser = Parser::new(&dialect).with_recursion_limit(40).with_tokens_with_locations(adapted(tokens));
     let mut script = Script::new(parser);
     let mut steps = Vec::new();
     script.steps(&mut steps, &[], 0)?;
     Ok(steps)
+}
+
+/// How many tokens may follow one another without a comma or a semicolon: `1 + 1 + 1 …` nests once for each
+/// operator, and what nests too deep overflows the stack.
+const CHAIN: usize = 3000;
+
+fn too_long_a_chain(tokens: &[TokenWithSpan]) -> Option<u32> {
+    let mut length = 0;
+    for token in tokens {
+        match token.token {
+            Token::Comma | Token::SemiColon => length = 0,
+            Token::Whitespace(_) => {}
+            _ => length += 1,
+        }
+        if length > CHAIN {
+            return Some(token.span.start.line as u32);
+        }
+    }
+    None
 }
 
 /// Two forms that `sqlparser` does not take, in forms that it does: a variable behind FETCH NEXT as a placeholder
