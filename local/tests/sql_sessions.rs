@@ -139,3 +139,31 @@ async fn a_file_keeps_its_rows_from_one_endpoint_to_the_next() {
         let _ = std::fs::remove_file(format!("{}{end}", file.display()));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_sessions_that_wait_for_each_other_are_a_deadlock() {
+    let azure = azure().await;
+    let (mut first, mut second) = (azure.connect().await, azure.connect().await);
+    let take = "DECLARE @r int; EXEC @r = sp_getapplock @Resource = 'a', @LockMode = 'Exclusive', @LockOwner = \
+                'Session', @LockTimeout = -1; SELECT @r";
+    run(&mut first, "CREATE TABLE t (n int)").await;
+    assert_eq!(one::<i32>(&mut first, take).await, Some(0));
+    run(&mut second, "BEGIN TRAN; INSERT t VALUES (1)").await;
+    let waiting = tokio::spawn(async move {
+        let answer = one::<i32>(&mut second, take).await;
+        drop(second);
+        answer
+    });
+    // Whoever closes the circle is the victim: 1205 where a write is waited for, -3 from sp_getapplock.
+    let written = match first.simple_query("INSERT t VALUES (2)").await {
+        Ok(answer) => answer.into_results().await.map(drop),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = written {
+        assert_eq!(common::number(&error), 1205);
+        drop(first);
+        assert_eq!(waiting.await.expect("done"), Some(1), "granted after a wait");
+    } else {
+        assert_eq!(waiting.await.expect("done"), Some(-3));
+    }
+}
