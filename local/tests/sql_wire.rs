@@ -4,7 +4,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::{azure, run, until, wire::Wire};
+use common::{
+    azure, run, until,
+    wire::{self, Wire},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -33,6 +36,23 @@ async fn tls_inside_prelogin_carries_a_session() {
     let hello: Vec<u8> = "hello".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(answer.windows(hello.len()).any(|bytes| bytes == hello));
     assert_eq!(last_done_status(&answer), 0x10);
+}
+
+#[tokio::test]
+async fn a_client_that_asks_where_to_get_a_token_is_told_and_sends_it() {
+    let azure = azure().await;
+    let mut wire = Wire::log_in_with(&azure, &wire::asking_login()).await;
+    let answer = wire.read().await;
+    assert_eq!(answer[0], 0xEE, "FEDAUTHINFO");
+    let name: Vec<u8> = "https://database.windows.net/".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(answer.ends_with(&name), "the service principal's name");
+    let claims = sqlscope_local::token::Claims::new("client", 3600);
+    let token = azure.tokens.issue(&claims).expect("a token");
+    let token: Vec<u8> = token.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let length = token.len() as u32;
+    wire.send(0x08, 0, &[&(length + 4).to_le_bytes()[..], &length.to_le_bytes(), &token].concat()).await;
+    assert_eq!(last_done_status(&wire.read().await), 0);
+    assert_eq!(azure.endpoint.sessions()[0].login, claims.oid);
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ pub(crate) fn read_typed(bytes: &mut Bytes<'_>) -> Read<(SqlType, Value)> {
     let code = bytes.u8()?;
     let (sql_type, layout) = read_type(code, bytes)?;
     let data = match layout {
+        Layout::Fixed(0) => None,
         Layout::Fixed(length) => Some(bytes.take(length)?.to_vec()),
         Layout::Byte => match bytes.u8()? {
             0 => None,
@@ -65,7 +66,8 @@ pub(super) fn read_type(code: u8, bytes: &mut Bytes<'_>) -> Read<(SqlType, Layou
         })
     };
     Ok(match code {
-        0x1F => (SqlType::Int, Layout::Fixed(0)),
+        // NULL without a type: the weakest type that meets every other.
+        0x1F => (SqlType::NVarChar(Some(1)), Layout::Fixed(0)),
         0x30 => (SqlType::TinyInt, Layout::Fixed(1)),
         0x32 => (SqlType::Bit, Layout::Fixed(1)),
         0x34 => (SqlType::SmallInt, Layout::Fixed(2)),
@@ -150,7 +152,6 @@ pub(super) fn read_chunks(bytes: &mut Bytes<'_>) -> Read<Option<Vec<u8>>> {
 pub(super) fn read_value(sql_type: SqlType, data: &[u8]) -> Read<Value> {
     let mut bytes = Bytes(data);
     let value = match sql_type {
-        SqlType::Int if data.is_empty() => Value::Null,
         SqlType::Bit => Value::Integer((bytes.u8()? != 0).into()),
         SqlType::TinyInt => Value::Integer(bytes.u8()?.into()),
         SqlType::SmallInt => Value::Integer(i16::from_le_bytes(bytes.array()?).into()),

@@ -229,7 +229,7 @@ mod tests {
         }
         assert_eq!(
             read_typed(&mut Bytes(&[0x1F])),
-            Ok((SqlType::Int, Value::Null)),
+            Ok((SqlType::NVarChar(Some(1)), Value::Null)),
             "tiberius's typeless NULL"
         );
     }

@@ -30,6 +30,14 @@ pub(crate) struct Wire {
 impl Wire {
     /// PRELOGIN, TLS in its packets, LOGIN7 with a user and a password.
     pub(crate) async fn log_in(azure: &Azure, user: &str, password: &str) -> Wire {
+        let mut wire = Self::log_in_with(azure, &login7(user, password)).await;
+        let answer = wire.read().await;
+        assert!(answer.contains(&0xAD), "LOGINACK in {answer:02X?}");
+        wire
+    }
+
+    /// The same up to the login's answer.
+    pub(crate) async fn log_in_with(azure: &Azure, login: &[u8]) -> Wire {
         let mut socket = TcpStream::connect(("127.0.0.1", azure.endpoint.port())).await.expect("a socket");
         socket.write_all(&[PRELOGIN, 1, 0, 15, 0, 0, 1, 0, 1, 0, 6, 0, 1, 0xFF, 1]).await.expect("PRELOGIN");
         packet(&mut socket, 0x04).await;
@@ -59,9 +67,7 @@ impl Wire {
             }
         }
         let mut wire = Wire { socket, tls, plain: Vec::new() };
-        wire.send(0x10, 0, &login7(user, password)).await;
-        let answer = wire.read().await;
-        assert!(answer.contains(&0xAD), "LOGINACK in {answer:02X?}");
+        wire.send(0x10, 0, login).await;
         wire
     }
 
@@ -149,6 +155,19 @@ fn login7(user: &str, password: &str) -> Vec<u8> {
             login[start..].iter_mut().for_each(|byte| *byte = byte.rotate_left(4) ^ 0xA5);
         }
     }
+    let length = (login.len() as u32).to_le_bytes();
+    login[..4].copy_from_slice(&length);
+    login
+}
+
+/// A login whose FEDAUTH feature asks where to get a token (library 2, ADAL).
+pub(crate) fn asking_login() -> Vec<u8> {
+    let mut login = login7("", "");
+    login[27] = 0x10;
+    let at = login.len() as u32;
+    login[56..58].copy_from_slice(&(at as u16).to_le_bytes());
+    login.extend((at + 4).to_le_bytes());
+    login.extend([0x02, 2, 0, 0, 0, 2 << 1 | 1, 0x01, 0xFF]);
     let length = (login.len() as u32).to_le_bytes();
     login[..4].copy_from_slice(&length);
     login

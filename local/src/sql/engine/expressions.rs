@@ -207,8 +207,7 @@ impl Translator<'_> {
         if exact && weaker && !super::scope::is_null(other) && !is_column(other) {
             *other = cast("__as", widest(to), other.clone());
         } else if to.is_number() && from.is_some_and(SqlType::is_text) && !is_column(other) {
-            *other =
-                cast("__as", if to.is_integer() { SqlType::BigInt } else { SqlType::Float }, other.clone());
+            *other = cast("__as", if to.is_integer() { to } else { SqlType::Float }, other.clone());
         } else if to.is_text() && from.is_some_and(SqlType::is_text) && !is_column(typed) && !is_column(other)
         {
             let collated = matches!(typed, Expr::Collate { .. }) || matches!(other, Expr::Collate { .. });

@@ -141,8 +141,8 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     add("__trunc", 1, pure, |v| Ok(map_float(&v[0], f64::trunc)))?;
     add("__floor", 1, pure, |v| Ok(map_float(&v[0], f64::floor)))?;
     add("__ceiling", 1, pure, |v| Ok(map_float(&v[0], f64::ceil)))?;
-    add("__round", -1, pure, |v| {
-        let digits = v.get(1).map_or(0, whole).clamp(-15, 15) as i32;
+    add("__round", 2, pure, |v| {
+        let digits = whole(&v[1]).clamp(-15, 15) as i32;
         let unit = 10_f64.powi(digits);
         Ok(match &v[0] {
             Value::Real(number) => Value::Real((number * unit).round() / unit),
@@ -163,7 +163,7 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     add("__left", 2, pure, |v| slice(&v[0], 1, whole(&v[1])))?;
     add("__right", 2, pure, |v| {
         let length = text(&v[0]).encode_utf16().count() as i64;
-        slice(&v[0], (length - whole(&v[1])).max(0) + 1, whole(&v[1]))
+        slice(&v[0], length.saturating_sub(whole(&v[1])).max(0) + 1, whole(&v[1]))
     })?;
     add("__substring", 3, pure, |v| slice(&v[0], whole(&v[1]), whole(&v[2])))?;
     add("__replicate", 2, pure, |v| {
@@ -264,8 +264,8 @@ fn slice(value: &Value, start: i64, length: i64) -> std::result::Result<Value, S
     }
     on_text(value, |t| {
         let units: Vec<u16> = t.encode_utf16().collect();
-        let end = (start.saturating_add(length) - 1).clamp(0, units.len() as i64) as usize;
-        let start = (start - 1).clamp(0, end as i64) as usize;
+        let end = start.saturating_add(length).saturating_sub(1).clamp(0, units.len() as i64) as usize;
+        let start = start.saturating_sub(1).clamp(0, end as i64) as usize;
         Value::Text(String::from_utf16_lossy(&units[start..end]))
     })
 }
