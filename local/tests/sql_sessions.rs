@@ -102,6 +102,7 @@ async fn a_reset_connection_is_as_good_as_new() {
     Command::new("sys.sp_reset_connection").exec(&mut sql).await.expect("reset");
     assert_eq!(one::<i32>(&mut sql, "SELECT @@TRANCOUNT").await, Some(0));
     assert_eq!(one::<i32>(&mut sql, "SELECT COUNT(*) FROM t").await, Some(0));
+    assert_eq!(one::<i32>(&mut sql, "SELECT @@OPTIONS & 16384").await, Some(0), "XACT_ABORT");
     let row = sql.simple_query("SELECT SESSION_CONTEXT(N'tenant')").await.expect("sent").into_row().await;
     assert_eq!(row.expect("ok").expect("a row").get::<&str, _>(0), None);
     assert_eq!(fails(&mut sql, "SELECT * FROM #mine").await, 208);

@@ -89,6 +89,14 @@ async fn statements_give_sql_servers_results() {
             "Some(true)",
         ),
         ("IF OBJECT_ID(N'dbo.fruit', N'U') IS NOT NULL SELECT 1", "Some(1)"),
+        ("SELECT @@OPTIONS & 16384", "Some(0)"),
+        ("SET XACT_ABORT ON; SELECT @@OPTIONS & 16384", "Some(16384)"),
+        ("SET LOCK_TIMEOUT 250; SELECT @@LOCK_TIMEOUT", "Some(250)"),
+        (
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT transaction_isolation_level FROM \
+             sys.dm_exec_sessions WHERE session_id = @@SPID",
+            "Some(4)",
+        ),
         ("SELECT SERVERPROPERTY('EngineEdition')", "Some(5)"),
         ("EXEC sp_executesql N'SELECT @a + 1', N'@a int', @a = 4", "Some(5)"),
     ] {

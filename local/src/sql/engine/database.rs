@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fs, io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -41,10 +41,11 @@ impl Store {
         // writer, which Azure SQL's readers (READ_COMMITTED_SNAPSHOT) do not.
         let temporary = match database {
             Database::Memory => {
-                let shm = Path::new("/dev/shm");
-                let parent = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
-                let directory = parent.join(format!("sqlscope-{}", uuid::Uuid::new_v4()));
-                fs::create_dir_all(&directory)?;
+                let directory = std::env::temp_dir().join(format!("sqlscope-{}", uuid::Uuid::new_v4()));
+                let mut builder = fs::DirBuilder::new();
+                #[cfg(unix)]
+                std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+                builder.create(&directory)?;
                 Some(directory)
             }
             Database::File(path) => {
@@ -105,7 +106,7 @@ impl Drop for Store {
     }
 }
 
-/// The catalog views that tools ask first.
+/// The catalog views that tools ask first. A session sees itself only.
 const VIEWS: &str = r#"
 CREATE VIEW IF NOT EXISTS "sys.objects" AS
   SELECT name, rowid + 1000 AS object_id, 1 AS schema_id, CASE type WHEN 'table' THEN 'U ' ELSE 'V ' END AS type,
@@ -113,6 +114,8 @@ CREATE VIEW IF NOT EXISTS "sys.objects" AS
   FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' AND instr(name, '.') = 0;
 CREATE VIEW IF NOT EXISTS "sys.tables" AS SELECT * FROM "sys.objects" WHERE type = 'U ';
 CREATE VIEW IF NOT EXISTS "sys.schemas" AS SELECT 'dbo' AS name, 1 AS schema_id;
+CREATE VIEW IF NOT EXISTS "sys.dm_exec_sessions" AS
+  SELECT __spid() AS session_id, __isolation() AS transaction_isolation_level;
 CREATE VIEW IF NOT EXISTS "INFORMATION_SCHEMA.TABLES" AS
   SELECT __database() AS TABLE_CATALOG, 'dbo' AS TABLE_SCHEMA, name AS TABLE_NAME,
          CASE type WHEN 'U ' THEN 'BASE TABLE' ELSE 'VIEW' END AS TABLE_TYPE FROM "sys.objects";

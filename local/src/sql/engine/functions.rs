@@ -28,6 +28,9 @@ pub(crate) struct State {
     pub(crate) identities: Vec<(String, i64, i64)>,
     pub(crate) last_identity: Option<i64>,
     pub(crate) database: String,
+    pub(crate) spid: u16,
+    /// The number of the session's isolation level.
+    pub(crate) isolation: i64,
 }
 
 /// [`State`], shared with the functions of one connection.
@@ -212,6 +215,10 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     add("like", 3, pure, |v| like(&v[0], &v[1], text(&v[2]).chars().next()))?;
     let state = shared.clone();
     connection.create_scalar_function("__database", 0, impure, move |_| Ok(state.lock().database.clone()))?;
+    let state = shared.clone();
+    connection.create_scalar_function("__spid", 0, impure, move |_| Ok(state.lock().spid))?;
+    let state = shared.clone();
+    connection.create_scalar_function("__isolation", 0, impure, move |_| Ok(state.lock().isolation))?;
     let state = shared.clone();
     connection.create_scalar_function("__identity", 1, impure, move |call: &mut Context<'_>| {
         let table: String = call.get(0)?;

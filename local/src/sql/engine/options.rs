@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::session::Session;
+use super::session::{Isolation, Session};
 use crate::sql::errors::{SqlError, not_supported};
 
 impl Session {
@@ -29,7 +29,14 @@ impl Session {
                 "NOCOUNT" => self.options.no_count = on,
                 "XACT_ABORT" => self.options.xact_abort = on,
                 "TRANSACTION ISOLATION LEVEL" => {
-                    self.options.serializable = matches!(value, "SERIALIZABLE" | "REPEATABLE READ");
+                    self.options.isolation = match value {
+                        "READ UNCOMMITTED" => Isolation::ReadUncommitted,
+                        "READ COMMITTED" => Isolation::ReadCommitted,
+                        "REPEATABLE READ" => Isolation::RepeatableRead,
+                        "SERIALIZABLE" => Isolation::Serializable,
+                        "SNAPSHOT" => Isolation::Snapshot,
+                        other => return Err(crate::sql::errors::syntax(other)),
+                    };
                 }
                 "LOCK_TIMEOUT" => {
                     let milliseconds: i64 =

@@ -199,7 +199,7 @@ impl Session {
 
     /// Reads all rows, where the transaction stands: isolation and hints can make a reader the writer.
     pub(crate) fn fetch(&mut self, translated: &Translated) -> Result<Rows, SqlError> {
-        if self.transaction.count > 0 && (translated.locks || self.options.serializable) {
+        if self.transaction.count > 0 && (translated.locks || self.options.isolation.locks_reads()) {
             self.engage()?;
         }
         self.query(translated)
@@ -223,7 +223,10 @@ impl Session {
             let sql_type = match (column.table_name(), column.origin_name()) {
                 (Some(table), Some(origin)) => {
                     let columns = table_columns(&self.connection, table)?;
-                    columns.iter().find(|column| column.name == origin).map(|column| column.sql_type)
+                    columns
+                        .iter()
+                        .find(|column| column.declared && column.name == origin)
+                        .map(|column| column.sql_type)
                 }
                 _ => None,
             };

@@ -25,6 +25,8 @@ pub(crate) type Variables = HashMap<String, Variable>;
 pub(crate) struct TableColumn {
     pub(crate) name: String,
     pub(crate) sql_type: SqlType,
+    /// Whether that is its declared type: a view's computed column has none.
+    pub(crate) declared: bool,
     /// Seed and increment.
     pub(crate) identity: Option<(i64, i64)>,
     pub(crate) default: Option<String>,
@@ -36,9 +38,11 @@ pub(crate) fn table_columns(connection: &Connection, table: &str) -> rusqlite::R
         connection.prepare("SELECT name, type, dflt_value FROM pragma_table_info(?1) ORDER BY cid")?;
     let rows = statement.query_map([table], |row| {
         let declared: String = row.get(1)?;
+        let sql_type = SqlType::parse(&declared);
         Ok(TableColumn {
             name: row.get(0)?,
-            sql_type: SqlType::parse(&declared).unwrap_or(SqlType::NVarChar(None)),
+            sql_type: sql_type.unwrap_or(SqlType::NVarChar(None)),
+            declared: sql_type.is_some(),
             identity: identity(&declared),
             default: row.get(2)?,
         })
@@ -98,7 +102,7 @@ impl Tables {
             .iter()
             .filter(|(shown, _)| table.is_none_or(|table| table.eq_ignore_ascii_case(shown)))
             .flat_map(|(_, columns)| columns)
-            .find(|found| found.name.eq_ignore_ascii_case(column))
+            .find(|found| found.declared && found.name.eq_ignore_ascii_case(column))
             .map(|found| found.sql_type)
     }
 }

@@ -33,15 +33,43 @@ pub(crate) struct Who {
     pub(crate) server: String,
 }
 
+/// The isolation levels, with the numbers that `sys.dm_exec_sessions` has for them.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) enum Isolation {
+    ReadUncommitted = 1,
+    #[default]
+    ReadCommitted = 2,
+    RepeatableRead = 3,
+    Serializable = 4,
+    Snapshot = 5,
+}
+
+impl Isolation {
+    /// Whether what a transaction has read must stay as it is: here, by being the one writer from then on.
+    /// SNAPSHOT is among them, stricter than SQL Server's.
+    pub(crate) fn locks_reads(self) -> bool {
+        matches!(self, Isolation::RepeatableRead | Isolation::Serializable | Isolation::Snapshot)
+    }
+}
+
 /// What SET switches.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Options {
     pub(crate) no_count: bool,
     pub(crate) xact_abort: bool,
-    pub(crate) serializable: bool,
+    pub(crate) isolation: Isolation,
     /// `None` waits as long as the endpoint lets anybody wait.
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) identity_insert: Option<String>,
+}
+
+impl Options {
+    /// `@@OPTIONS`: the ANSI options, which are always on, and those that can be switched.
+    fn bits(&self) -> i64 {
+        const ANSI: i64 = 8 | 16 | 32 | 64 | 256 | 1024 | 4096;
+        let switched = [(self.no_count, 512), (self.xact_abort, 16_384)];
+        switched.into_iter().filter(|(on, _)| *on).fold(ANSI, |bits, (_, bit)| bits | bit)
+    }
 }
 
 /// A statement that was prepared: its text, and the names of its parameters in their order.
@@ -74,6 +102,8 @@ pub(crate) struct Session {
     pub(crate) procedure: String,
     /// A statement of the request has failed.
     pub(crate) failed: bool,
+    /// The procedure under way has reset the session: its caller's options are gone as well.
+    pub(crate) was_reset: bool,
     pub(crate) session_values: Vec<(String, Value)>,
     pub(crate) prepared: HashMap<i64, Prepared>,
     pub(crate) next_handle: i64,
@@ -90,6 +120,7 @@ impl Session {
     ) -> rusqlite::Result<Self> {
         let shared = Shared::default();
         shared.lock().database.clone_from(&who.database);
+        shared.lock().spid = who.spid;
         let connection = store.connect(&shared)?;
         interrupt.reaches(connection.get_interrupt_handle());
         Ok(Session {
@@ -111,6 +142,7 @@ impl Session {
             depth: 0,
             procedure: String::new(),
             failed: false,
+            was_reset: false,
             session_values: Vec::new(),
             prepared: HashMap::new(),
             next_handle: 0,
@@ -169,9 +201,10 @@ impl Session {
         }
         self.drop_temporary(0);
         self.store.locks.release_all(self.who.spid, Owner::Session);
-        let serializable = self.options.serializable;
+        let isolation = self.options.isolation;
+        self.was_reset = true;
         // The isolation level stays, as sp_reset_connection leaves it.
-        self.options = Options { serializable, ..Options::default() };
+        self.options = Options { isolation, ..Options::default() };
         self.session_values.clear();
         self.prepared.clear();
         self.row_count = 0;
@@ -208,7 +241,7 @@ impl Session {
 
     fn called(&mut self, call: Call) {
         self.variables = Variables::new();
-        (self.in_try, self.failed) = (0, false);
+        (self.in_try, self.failed, self.was_reset) = (0, false, false);
         self.procedure.clone_from(&call.procedure);
         let options = self.options.clone();
         self.depth += 1;
@@ -216,7 +249,9 @@ impl Session {
         let outcome = self.call(call);
         self.depth -= 1;
         // What a procedure SETs and its temp tables last as long as its call; the isolation level does not.
-        self.options = Options { identity_insert: self.options.identity_insert.take(), ..options };
+        if !std::mem::take(&mut self.was_reset) {
+            self.options = Options { identity_insert: self.options.identity_insert.take(), ..options };
+        }
         self.drop_temporary(self.depth + 1);
         match outcome {
             Ok(outputs) => {
@@ -290,6 +325,7 @@ impl Session {
     }
 
     pub(crate) fn standing(&self) -> Standing {
+        self.shared.lock().isolation = self.options.isolation as i64;
         Standing {
             spid: self.who.spid,
             transactions: self.transaction.count,
@@ -300,6 +336,8 @@ impl Session {
             },
             row_count: self.row_count,
             last_error: self.last_error,
+            options: self.options.bits(),
+            lock_timeout: self.options.lock_timeout.map(|time| time.as_millis()),
             identity: self.shared.lock().last_identity,
             server: self.who.server.clone(),
             database: self.who.database.clone(),

@@ -21,6 +21,10 @@ pub(crate) struct Standing {
     pub(crate) transaction_state: i64,
     pub(crate) row_count: i64,
     pub(crate) last_error: u32,
+    /// The bits of `@@OPTIONS`.
+    pub(crate) options: i64,
+    /// In milliseconds.
+    pub(crate) lock_timeout: Option<u128>,
     pub(crate) identity: Option<i64>,
     pub(crate) server: String,
     pub(crate) database: String,
@@ -44,7 +48,12 @@ impl Standing {
             "@@identity" => self.last_identity(),
             "@@version" => cast("__as", SqlType::NVarChar(Some(300)), text(VERSION)),
             "@@servername" => cast("__as", SqlType::NVarChar(Some(128)), text(&self.server)),
-            "@@options" | "@@nestlevel" => whole(SqlType::Int, 0),
+            "@@options" => whole(SqlType::Int, self.options),
+            "@@lock_timeout" => {
+                let time = self.lock_timeout.and_then(|time| i64::try_from(time).ok());
+                whole(SqlType::Int, time.unwrap_or(-1))
+            }
+            "@@nestlevel" => whole(SqlType::Int, 0),
             "@@max_precision" => whole(SqlType::TinyInt, 38),
             other => return Err(not_supported(format!("the global variable {other}"))),
         })

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{
     locks::{Mode, Owner, Refused},
-    session::Session,
+    session::{Isolation, Session},
 };
 use crate::sql::{
     errors::{SqlError, deadlock, error, lock_timeout},
@@ -60,7 +60,13 @@ impl Session {
 
     fn isolate(&mut self, isolation: u8) {
         if isolation != 0 {
-            self.options.serializable = matches!(isolation, 3 | 4);
+            self.options.isolation = match isolation {
+                1 => Isolation::ReadUncommitted,
+                3 => Isolation::RepeatableRead,
+                4 => Isolation::Serializable,
+                5 => Isolation::Snapshot,
+                _ => Isolation::ReadCommitted,
+            };
         }
     }
 
