@@ -93,7 +93,10 @@ impl Locks {
         };
         if waited {
             state.waiting.retain(|(waiter, _)| *waiter != spid);
-            self.changed.notify_all();
+            // Who comes next may go on now, unless this one shuts it out.
+            if outcome.is_err() || mode == Mode::Shared {
+                self.changed.notify_all();
+            }
         }
         outcome
     }

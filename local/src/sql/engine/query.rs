@@ -117,7 +117,6 @@ impl Session {
         let count = rows.len();
         self.write_rows(&columns, &rows)?;
         self.row_count = count as i64;
-        // A SELECT's count is told even under NOCOUNT off only; NOCOUNT silences it like the others.
         self.statement_done(Some(count as u64));
         Ok(())
     }
@@ -240,6 +239,7 @@ impl Session {
             let row = (0..width).map(|at| row.get(at)).collect::<rusqlite::Result<Vec<Value>>>()?;
             size += row.iter().map(kept_size).sum::<usize>();
             if size > ANSWER_LIMIT {
+                // `told` takes the raised error; what SQLite is said to have failed with does not matter.
                 self.shared.lock().raised = Some(too_large());
                 return Err(rusqlite::Error::ExecuteReturnedResults);
             }
