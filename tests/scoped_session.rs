@@ -109,7 +109,7 @@ async fn a_handle_that_outlives_its_invocation_is_closed_and_does_not_delay_the_
     let app = App::start(project, app.connector(azure.connector()).http("Escapes", handler)).await;
     let reply = tokio::time::timeout(Duration::from_secs(10), app.get("/api/Escapes")).await.unwrap();
     assert_eq!(reply.text().await.unwrap(), "replied");
-    let (first, second) = outcome.await.unwrap();
+    let (first, second) = tokio::time::timeout(Duration::from_secs(10), outcome).await.unwrap().unwrap();
     assert!(matches!(first, Err(Error::SessionClosed)), "{first:?}");
     assert!(matches!(second, Err(Error::SessionClosed)), "{second:?}");
     assert_eq!(azure.all_closed().await, 1);
