@@ -91,7 +91,7 @@ async fn a_file_that_fails_leaves_nothing_of_itself_and_all_before_it() {
 async fn two_that_migrate_at_once_apply_each_file_once() {
     let azure = Azure::start().await;
     let folder = project(&[
-        ("0001_make.sql", "CREATE TABLE dbo.a (n int NOT NULL);\n"),
+        ("0001_make.sql", "WAITFOR DELAY '00:00:00.300';\nCREATE TABLE dbo.a (n int NOT NULL);\n"),
         ("0002_fill.sql", "INSERT INTO dbo.a (n) VALUES (1);\n"),
     ]);
     let (one, two) = tokio::join!(migrate(&azure, &folder), migrate(&azure, &folder));
