@@ -69,6 +69,25 @@ async fn a_running_handler_asks_for_one_token_however_many_requests_there_are() 
     azure.all_closed().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_token_of_the_managed_identity_is_replaced_by_one_that_was_asked_for_anew() {
+    let azure = Azure::start().await;
+    azure.sql.fail_logins(1, 18456);
+    migrates(azure.environment()).await;
+    assert_eq!(azure.identity.requests(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_endpoint_without_its_header_is_an_error_at_the_start() {
+    let azure = Azure::start().await;
+    let mut environment = azure.environment();
+    environment.retain(|(name, _)| name != "IDENTITY_HEADER");
+    let output = handler(&["migrate"], environment, project()).await;
+    assert!(!output.status.success());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("IDENTITY_HEADER"), "{stderr}");
+}
+
 /// An `az` that answers as the real one does, and counts its calls in a file.
 #[cfg(unix)]
 fn fake_az(azure: &Azure, folder: &Folder) -> String {

@@ -192,3 +192,32 @@ async fn many_sessions_share_one_token() {
     let counts = azure.sql.counts();
     assert_eq!((counts.connections, counts.logins), (31, 31), "no open needed a second attempt");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_sessions_with_one_stale_token_ask_for_one_fresh_token() {
+    let azure = Azure::start().await;
+    let credential = azure.credential();
+    let connector = azure.connector_with(credential.clone(), "Connect Timeout=120");
+    works(Session::open(&connector).await.unwrap()).await;
+    azure.sql.fail_logins(20, 18456);
+    let opens = (0..20).map(|_| {
+        let connector = connector.clone();
+        tokio::spawn(async move { works(Session::open(&connector).await.unwrap()).await })
+    });
+    for open in opens.collect::<Vec<_>>() {
+        open.await.unwrap();
+    }
+    // A retry may meet a refusal that was meant for another opener; its token is a fresh one then.
+    assert!(credential.requests.load(Ordering::SeqCst) <= 3, "{:?}", credential.requests);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_verified_certificates_no_redirect_leads_away_from_this_machine() {
+    let azure = Azure::start().await;
+    azure.sql.redirect_logins("192.0.2.1", 1433);
+    let string = format!("Server=localhost,{};TrustServerCertificate=yes", azure.sql.port());
+    let connector = Connector::with_credential(settings(&string), azure.credential()).unwrap();
+    let error = refused(&connector).await;
+    assert!(error.to_string().contains("away from this machine"), "{error}");
+    assert!(!error.is_transient());
+}

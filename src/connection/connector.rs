@@ -24,13 +24,15 @@ use super::{
 use crate::{
     Result,
     error::ServerError,
-    identity::{Token, TokenCache},
+    identity::{Token, TokenCache, TokenSource},
 };
 
 /// Azure's gateway redirects once; more than this is a loop.
 const MAX_REDIRECTS: u8 = 5;
 /// One silent node must not eat the budget of all other attempts: there is time for this many.
 const ATTEMPTS_AT_LEAST: u32 = 3;
+/// But no attempt is cut off before this, if the budget is larger: a redirect over a distance takes its time.
+const SHORTEST_LIMIT: Duration = Duration::from_secs(5);
 /// One address of several.
 const LONGEST_DIAL: Duration = Duration::from_secs(5);
 
@@ -56,6 +58,13 @@ pub(crate) struct Connection {
 pub(crate) struct OpenTimes {
     pub(crate) token: Duration,
     pub(crate) open: Duration,
+}
+
+/// How far an attempt got, for whoever ends it from outside.
+struct Progress {
+    stage: Stage,
+    token: Option<Token>,
+    token_time: Duration,
 }
 
 /// How an attempt ended without a connection.
@@ -97,7 +106,7 @@ impl Connector {
     pub fn new(settings: Settings) -> Result<Self> {
         let tokens = match &settings.login {
             Login::Token(credential) => {
-                Some(TokenCache::new(crate::identity::credential(credential)?, settings.token_scope()))
+                Some(TokenCache::new(TokenSource::chosen(credential)?, settings.token_scope()))
             }
             Login::Password { .. } => None,
         };
@@ -112,7 +121,7 @@ impl Connector {
         settings: Settings,
         credential: Arc<dyn azure_core::credentials::TokenCredential>,
     ) -> Result<Self> {
-        let tokens = TokenCache::new(credential, settings.token_scope());
+        let tokens = TokenCache::new(TokenSource::of_application(credential), settings.token_scope());
         Self::with_tokens(settings, Some(tokens))
     }
 
@@ -142,20 +151,30 @@ impl Connector {
         let mut redirects = 0;
         let mut failures = 0;
         let mut may_refresh = true;
-        let mut token_time = Duration::ZERO;
+        let mut progress = Progress { stage: Stage::Token, token: None, token_time: Duration::ZERO };
         loop {
-            let left = budget.saturating_sub(started.elapsed()).min(budget / ATTEMPTS_AT_LEAST);
-            let mut stage = Stage::Token;
-            let attempt = self.attempt(&server, &mut stage, &mut token_time);
+            let longest = (budget / ATTEMPTS_AT_LEAST).max(SHORTEST_LIMIT);
+            let left = budget.saturating_sub(started.elapsed()).min(longest);
+            progress.stage = Stage::Token;
+            let attempt = self.attempt(&server, failures, &mut progress);
             let ended = match timeout(left, attempt).await {
                 Ok(Ok((client, line))) => {
-                    let open = started.elapsed().saturating_sub(token_time);
-                    return Ok(Connection { client, line, took: OpenTimes { token: token_time, open } });
+                    let token = progress.token_time;
+                    let open = started.elapsed().saturating_sub(token);
+                    return Ok(Connection { client, line, took: OpenTimes { token, open } });
                 }
                 Ok(Err(ended)) => ended,
-                Err(_) => Ended::Failed(stage, Cause::Silence(left)),
+                Err(_) => Ended::Failed(progress.stage, Cause::Silence(left)),
             };
             let (stage, cause) = match ended {
+                Ended::Redirected(next) if self.settings.trust == Trust::Anything && !next.is_loopback() => {
+                    let text = format!(
+                        "the server redirects the login to {}, away from this machine, and TrustServerCertificate=yes \
+                         verifies no certificate",
+                        next.host
+                    );
+                    (Stage::Login, Cause::Protocol(text))
+                }
                 Ended::Redirected(next) if redirects < MAX_REDIRECTS => {
                     tracing::debug!(host = %next.host, port = next.port, "the server redirects the login");
                     redirects += 1;
@@ -166,11 +185,13 @@ impl Connector {
                 Ended::Failed(stage, cause) => (stage, cause),
             };
             failures += 1;
-            let stale_token = self.tokens.is_some() && may_refresh && cause.number() == Some(LOGIN_FAILED);
-            let wait = match &self.tokens {
-                Some(tokens) if stale_token => {
+            let refused =
+                progress.token.take().filter(|_| may_refresh && cause.number() == Some(LOGIN_FAILED));
+            let stale_token = refused.is_some();
+            let wait = match (&self.tokens, refused) {
+                (Some(tokens), Some(refused)) => {
                     may_refresh = false;
-                    tokens.forget();
+                    tokens.forget(&refused);
                     Duration::ZERO
                 }
                 _ => backoff(failures, cause.number()),
@@ -179,7 +200,8 @@ impl Connector {
             if !again || started.elapsed() + wait >= budget {
                 let server = format!("{}:{}", server.host, server.port);
                 let elapsed = started.elapsed();
-                return Err(OpenError { stage, server, attempts: failures, elapsed, cause }.into());
+                let by_token = self.tokens.is_some();
+                return Err(OpenError { stage, server, attempts: failures, elapsed, by_token, cause }.into());
             }
             tracing::info!(attempt = failures, %stage, cause = %crate::error::chain(&cause), "opening again");
             tokio::time::sleep(wait).await;
@@ -193,8 +215,8 @@ impl Connector {
     async fn attempt(
         &self,
         server: &Server,
-        stage: &mut Stage,
-        token_time: &mut Duration,
+        failures: u32,
+        Progress { stage, token: used, token_time }: &mut Progress,
     ) -> std::result::Result<(Client<Stream>, Line), Ended> {
         let token = match &self.tokens {
             Some(tokens) => {
@@ -205,8 +227,9 @@ impl Connector {
             }
             None => None,
         };
+        used.clone_from(&token);
         *stage = Stage::Tcp;
-        let tcp = dial(server).await.at(*stage)?;
+        let tcp = dial(server, failures).await.at(*stage)?;
         let name = self.certificate_name(server);
         let (secured, prelogin) = if self.tls.is_strict() {
             *stage = Stage::Tls;
@@ -276,10 +299,13 @@ impl Connector {
     }
 }
 
-/// Connects to the first address of the name that answers.
-async fn dial(server: &Server) -> io::Result<TcpStream> {
+/// Connects to the first address of the name that answers; after a failure it begins with another one.
+async fn dial(server: &Server, failures: u32) -> io::Result<TcpStream> {
     let mut last = None;
-    for address in lookup_host((server.host.as_str(), server.port)).await? {
+    let mut addresses: Vec<_> = lookup_host((server.host.as_str(), server.port)).await?.collect();
+    let first = failures as usize % addresses.len().max(1);
+    addresses.rotate_left(first);
+    for address in addresses {
         match timeout(LONGEST_DIAL, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 stream.set_nodelay(true)?;

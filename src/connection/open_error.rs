@@ -44,7 +44,7 @@ pub(crate) enum Cause {
     Login(ServerError),
     #[error("{0}")]
     Protocol(String),
-    #[error("no answer within {}s", .0.as_secs_f32())]
+    #[error("no answer within {:.1}s", .0.as_secs_f32())]
     Silence(Duration),
     #[error("the server redirected the login more than {0} times")]
     Redirects(u8),
@@ -80,6 +80,7 @@ pub struct OpenError {
     pub(crate) server: String,
     pub(crate) attempts: u32,
     pub(crate) elapsed: Duration,
+    pub(crate) by_token: bool,
     pub(crate) cause: Cause,
 }
 
@@ -111,6 +112,9 @@ impl OpenError {
     fn advice(&self) -> &'static str {
         match (self.stage, &self.cause) {
             (_, Cause::Token(_)) => "",
+            (Stage::Token, _) => {
+                "; check that the identity endpoint (IDENTITY_ENDPOINT), or `az` on your machine, answers"
+            }
             (Stage::Tcp, _) => {
                 "; check the server's name and port, its firewall (\"Allow Azure services\", virtual network rules, \
                  a private endpoint) and that nothing blocks outbound 1433 and 11000 to 11999"
@@ -120,6 +124,7 @@ impl OpenError {
                  (*.database.windows.net), or ServerCertificate=<pem> for a server with a CA of its own"
             }
             (_, Cause::Login(error)) => match error.number() {
+                18456 if !self.by_token => "; check the user and the password",
                 18456 => {
                     "; check that the identity is a user of this database (CREATE USER [app] FROM EXTERNAL PROVIDER), \
                      that it is the identity you mean (its client id), and the tenant of the server"

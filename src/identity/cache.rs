@@ -8,11 +8,10 @@ use std::{
     time::Duration,
 };
 
-use azure_core::credentials::TokenCredential;
 use futures_util::future::{FutureExt, Shared};
 use tokio::time::Instant;
 
-use super::IdentityError;
+use super::{IdentityError, TokenSource};
 
 /// A token is not served when it has less than this left.
 const SAFETY: Duration = Duration::from_secs(60);
@@ -54,23 +53,23 @@ struct State {
     failure: Option<(Instant, IdentityError)>,
 }
 
-/// Caches the token of one credential for one scope.
+/// Caches the token of one source for one scope.
 #[derive(Clone)]
 pub(crate) struct TokenCache {
-    credential: Arc<dyn TokenCredential>,
+    source: TokenSource,
     scope: &'static str,
     state: Arc<Mutex<State>>,
 }
 
 impl fmt::Debug for TokenCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenCache").field("credential", &self.credential).finish_non_exhaustive()
+        f.debug_struct("TokenCache").field("source", &self.source).finish_non_exhaustive()
     }
 }
 
 impl TokenCache {
-    pub(crate) fn new(credential: Arc<dyn TokenCredential>, scope: &'static str) -> Self {
-        TokenCache { credential, scope, state: Arc::default() }
+    pub(crate) fn new(source: TokenSource, scope: &'static str) -> Self {
+        TokenCache { source, scope, state: Arc::default() }
     }
 
     /// A token that holds for another minute at least.
@@ -105,9 +104,12 @@ impl TokenCache {
         }
     }
 
-    /// Drops the token: the server has refused it.
-    pub(crate) fn forget(&self) {
-        self.lock().token = None;
+    /// Drops this token, which the server has refused. One that another opening has renewed meanwhile stays.
+    pub(crate) fn forget(&self, refused: &Token) {
+        let mut state = self.lock();
+        if state.token.as_ref().is_some_and(|token| Arc::ptr_eq(&token.secret, &refused.secret)) {
+            state.token = None;
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -123,9 +125,9 @@ impl TokenCache {
         }
         let cache = self.clone();
         let task = tokio::spawn(async move {
-            let answer = fetch(cache.credential.as_ref(), cache.scope).await;
+            let _over = Over(cache.clone());
+            let answer = fetch(&cache.source, cache.scope).await;
             let mut state = cache.lock();
-            state.request = None;
             match &answer {
                 Ok(token) => {
                     state.token = Some(token.clone());
@@ -147,14 +149,24 @@ impl TokenCache {
     }
 }
 
-async fn fetch(credential: &dyn TokenCredential, scope: &str) -> Answer {
+/// Ends the request in flight, however its task ends.
+struct Over(TokenCache);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.lock().request = None;
+    }
+}
+
+async fn fetch(source: &TokenSource, scope: &str) -> Answer {
+    let credential = source.credential()?;
     let answer = tokio::time::timeout(LONGEST_REQUEST, credential.get_token(&[scope], None)).await;
     let token = match answer {
         Ok(Ok(token)) => token,
-        Ok(Err(error)) => return Err(IdentityError::of(&format!("{credential:?}"), error)),
+        Ok(Err(error)) => return Err(IdentityError::of(&format!("{} gave no token", source.name), error)),
         Err(_) => {
             let seconds = LONGEST_REQUEST.as_secs();
-            return Err(IdentityError::new(format!("{credential:?} gave no token within {seconds}s")));
+            return Err(IdentityError::new(format!("{} gave no token within {seconds}s", source.name)));
         }
     };
     let left = token.expires_on - time::OffsetDateTime::now_utc();
@@ -167,7 +179,7 @@ async fn fetch(credential: &dyn TokenCredential, scope: &str) -> Answer {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use azure_core::credentials::{AccessToken, TokenRequestOptions};
+    use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 
     use super::*;
 
@@ -200,7 +212,7 @@ mod tests {
 
     fn cache() -> (Arc<Endpoint>, TokenCache) {
         let endpoint = Arc::new(Endpoint::default());
-        (endpoint.clone(), TokenCache::new(endpoint, "scope"))
+        (endpoint.clone(), TokenCache::new(TokenSource::of_application(endpoint), "scope"))
     }
 
     #[tokio::test(start_paused = true)]
@@ -264,9 +276,33 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_forgotten_token_is_asked_for_anew() {
         let (_, cache) = cache();
-        cache.token().await.unwrap();
-        cache.forget();
+        let refused = cache.token().await.unwrap();
+        cache.forget(&refused);
         assert_eq!(cache.token().await.unwrap().secret(), "token-1");
+        // Somebody else was refused with the same old token, later.
+        cache.forget(&refused);
+        assert_eq!(cache.token().await.unwrap().secret(), "token-1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_credential_that_panics_is_asked_again_the_next_time() {
+        #[derive(Debug)]
+        struct Panics(AtomicUsize);
+        #[async_trait::async_trait]
+        impl TokenCredential for Panics {
+            async fn get_token(
+                &self,
+                _: &[&str],
+                _: Option<TokenRequestOptions<'_>>,
+            ) -> azure_core::Result<AccessToken> {
+                assert!(self.0.fetch_add(1, Ordering::SeqCst) > 0, "the first time");
+                Ok(AccessToken::new("token", time::OffsetDateTime::now_utc() + Duration::from_secs(3600)))
+            }
+        }
+        let source = TokenSource::of_application(Arc::new(Panics(AtomicUsize::new(0))));
+        let cache = TokenCache::new(source, "scope");
+        assert!(cache.token().await.is_err());
+        assert_eq!(cache.token().await.unwrap().secret(), "token");
     }
 
     #[test]

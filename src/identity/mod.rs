@@ -4,7 +4,11 @@ mod cache;
 
 use std::{fmt, sync::Arc};
 
-use azure_core::{credentials::TokenCredential, error::ErrorKind};
+use azure_core::{
+    credentials::TokenCredential,
+    error::ErrorKind,
+    http::{ClientOptions, RetryOptions},
+};
 use azure_identity::{
     AzureCliCredential, AzureDeveloperCliCredential, DeveloperToolsCredential, ManagedIdentityCredential,
     ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
@@ -17,24 +21,25 @@ use crate::connection::Credential;
 
 /// No token could be had, or the credential cannot be made.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{text}{}", .source.as_ref().map(|source| format!(": {}", crate::error::chain(source.as_ref()))).unwrap_or_default())]
+#[error("{text}")]
 pub struct IdentityError {
     text: String,
-    source: Option<Arc<azure_core::Error>>,
+    cause: Option<Arc<azure_core::Error>>,
 }
 
 impl IdentityError {
     fn new(text: impl Into<String>) -> Self {
-        IdentityError { text: text.into(), source: None }
+        IdentityError { text: text.into(), cause: None }
     }
 
-    fn of(credential: &dyn fmt::Display, error: azure_core::Error) -> Self {
-        IdentityError { text: format!("{credential} gave no token"), source: Some(Arc::new(error)) }
+    fn of(what: &str, error: azure_core::Error) -> Self {
+        let text = format!("{what}: {}", crate::error::chain(&error));
+        IdentityError { text, cause: Some(Arc::new(error)) }
     }
 
     /// Whether asking again may help: the endpoint was busy or not there, as opposed to a refusal.
     pub(crate) fn is_transient(&self) -> bool {
-        let Some(error) = &self.source else { return true };
+        let Some(error) = &self.cause else { return true };
         // azure_identity wraps the answer of the endpoint in an error of its own.
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error.as_ref());
         while let Some(error) = cause {
@@ -55,46 +60,98 @@ impl IdentityError {
     }
 }
 
-/// The credential that was chosen.
+/// Where tokens come from: what makes a credential, and its name for logs.
 ///
-/// `Environment` is managed identity where `IDENTITY_ENDPOINT` is set (App Service and Functions set it),
-/// workload identity where `AZURE_FEDERATED_TOKEN_FILE` is, else the developer's `az` or `azd`. The instance
-/// metadata service is never probed: on a laptop that takes over a minute to fail.
-pub(crate) fn credential(credential: &Credential) -> Result<Arc<dyn TokenCredential>, IdentityError> {
-    // Workload identity speaks https; the library has no other provider compiled in. An application that
-    // installed one of its own first keeps it.
-    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let chosen = match credential {
-        Credential::Environment { client_id } if is_set("IDENTITY_ENDPOINT") => {
-            Credential::ManagedIdentity { client_id: client_id.clone() }
+/// A credential is made for each request: azure_identity's keep a token until five minutes before its end, and would
+/// answer with it when it has been refused, or when it is to be renewed early.
+#[derive(Clone)]
+pub(crate) struct TokenSource {
+    pub(crate) name: &'static str,
+    make: Arc<dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync>,
+}
+
+impl TokenSource {
+    /// A credential of the application's own, which is asked as it is.
+    pub(crate) fn of_application(credential: Arc<dyn TokenCredential>) -> Self {
+        TokenSource { name: "the application's credential", make: Arc::new(move || Ok(credential.clone())) }
+    }
+
+    /// The source that the settings and the environment choose.
+    ///
+    /// `Environment` is managed identity where `IDENTITY_ENDPOINT` is set (App Service and Functions set it),
+    /// workload identity where `AZURE_FEDERATED_TOKEN_FILE` is, else the developer's `az` or `azd`. The instance
+    /// metadata service is never probed: on a laptop that takes over a minute to fail.
+    pub(crate) fn chosen(credential: &Credential) -> Result<Self, IdentityError> {
+        // Workload identity speaks https; the library has no other provider compiled in. An application that
+        // installed one of its own first keeps it.
+        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+        let source = TokenSource::of(credential);
+        if source.name == MANAGED_IDENTITY && is_set("IDENTITY_ENDPOINT") && !is_set("IDENTITY_HEADER") {
+            return Err(IdentityError::new(
+                "IDENTITY_ENDPOINT is set and IDENTITY_HEADER is not: the platform sets both; set the header that the \
+                 endpoint expects, or remove IDENTITY_ENDPOINT",
+            ));
         }
-        Credential::Environment { client_id } if is_set("AZURE_FEDERATED_TOKEN_FILE") => {
-            Credential::WorkloadIdentity { client_id: client_id.clone() }
+        // What cannot be made at all is an error at the start.
+        source.credential()?;
+        Ok(source)
+    }
+
+    fn of(credential: &Credential) -> Self {
+        match credential.clone() {
+            Credential::Environment { client_id } if is_set("IDENTITY_ENDPOINT") => {
+                TokenSource::of(&Credential::ManagedIdentity { client_id })
+            }
+            Credential::Environment { client_id } if is_set("AZURE_FEDERATED_TOKEN_FILE") => {
+                TokenSource::of(&Credential::WorkloadIdentity { client_id })
+            }
+            Credential::ManagedIdentity { client_id } => TokenSource {
+                name: MANAGED_IDENTITY,
+                make: Arc::new(move || {
+                    let user_assigned_id = client_id.clone().map(UserAssignedId::ClientId);
+                    // The open tries again within its own budget, and can say why.
+                    let client_options = ClientOptions { retry: RetryOptions::none(), ..Default::default() };
+                    let options = ManagedIdentityCredentialOptions { user_assigned_id, client_options };
+                    Ok(ManagedIdentityCredential::new(Some(options))?)
+                }),
+            },
+            Credential::WorkloadIdentity { client_id } => TokenSource {
+                name: "workload identity",
+                make: Arc::new(move || {
+                    let client_id = client_id.clone();
+                    let options = WorkloadIdentityCredentialOptions { client_id, ..Default::default() };
+                    Ok(WorkloadIdentityCredential::new(Some(options))?)
+                }),
+            },
+            Credential::AzureCli => TokenSource {
+                name: "the Azure CLI (az)",
+                make: Arc::new(|| Ok(AzureCliCredential::new(None)?)),
+            },
+            Credential::AzureDeveloperCli => TokenSource {
+                name: "the Azure Developer CLI (azd)",
+                make: Arc::new(|| Ok(AzureDeveloperCliCredential::new(None)?)),
+            },
+            Credential::DeveloperTools | Credential::Environment { .. } => TokenSource {
+                name: "the developer's login (az, then azd)",
+                make: Arc::new(|| Ok(DeveloperToolsCredential::new(None)?)),
+            },
         }
-        Credential::Environment { .. } => Credential::DeveloperTools,
-        other => other.clone(),
-    };
-    let failed = |error: azure_core::Error| IdentityError {
-        text: format!("the credential `{chosen:?}` cannot be made"),
-        source: Some(Arc::new(error)),
-    };
-    let credential: Arc<dyn TokenCredential> = match &chosen {
-        Credential::ManagedIdentity { client_id } => {
-            let user_assigned_id = client_id.clone().map(UserAssignedId::ClientId);
-            let options = ManagedIdentityCredentialOptions { user_assigned_id, ..Default::default() };
-            ManagedIdentityCredential::new(Some(options)).map_err(failed)?
-        }
-        Credential::WorkloadIdentity { client_id } => {
-            let client_id = client_id.clone();
-            let options = WorkloadIdentityCredentialOptions { client_id, ..Default::default() };
-            WorkloadIdentityCredential::new(Some(options)).map_err(failed)?
-        }
-        Credential::AzureCli => AzureCliCredential::new(None).map_err(failed)?,
-        Credential::AzureDeveloperCli => AzureDeveloperCliCredential::new(None).map_err(failed)?,
-        Credential::DeveloperTools | Credential::Environment { .. } => {
-            DeveloperToolsCredential::new(None).map_err(failed)?
-        }
-    };
-    Ok(credential)
+    }
+
+    /// A credential that has no token yet.
+    pub(crate) fn credential(&self) -> Result<Arc<dyn TokenCredential>, IdentityError> {
+        (self.make)().map_err(|error| IdentityError::of(&format!("{} cannot be used", self.name), error))
+    }
+}
+
+impl fmt::Debug for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+const MANAGED_IDENTITY: &str = "the managed identity";
+
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }

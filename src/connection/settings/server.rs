@@ -101,7 +101,7 @@ fn parse_port(values: &Values, key: &str, text: &str) -> Result<u16, SettingsErr
 
 impl Server {
     /// Whether the server is on this machine, by its name alone.
-    pub(super) fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }
