@@ -17,9 +17,21 @@ const BOOKKEEPING: &str = "IF OBJECT_ID(N'dbo.sqlscope_migration', N'U') IS NULL
      checksum char(64) NOT NULL, \
      applied_at datetimeoffset(3) NOT NULL CONSTRAINT df_sqlscope_migration_applied_at DEFAULT SYSDATETIMEOFFSET())";
 
-/// Held to the end of the transaction, so that two instances that migrate at once take turns.
-const LOCK: &str = "EXEC sp_getapplock @Resource = N'sqlscope_migration', @LockMode = N'Exclusive', \
-     @LockOwner = N'Transaction', @LockTimeout = 60000";
+/// Held to the end of the transaction, so that two instances that migrate at once take turns. A timeout is a negative
+/// value, not an error.
+const LOCK: &str = "DECLARE @taken int; \
+     EXEC @taken = sp_getapplock @Resource = N'sqlscope_migration', @LockMode = N'Exclusive', \
+     @LockOwner = N'Transaction', @LockTimeout = 60000; \
+     SELECT @taken;";
+
+async fn lock(session: &Session) -> Result<()> {
+    match session.query_one::<i32>(LOCK, &[]).await? {
+        0.. => Ok(()),
+        _ => Err(Error::Startup(
+            "another `handler migrate` has held the lock for a minute; wait until it has ended".to_owned(),
+        )),
+    }
+}
 
 /// A file of the migrations folder.
 #[derive(Debug)]
@@ -38,7 +50,7 @@ pub(crate) async fn apply(session: &Session, folder: &Path) -> Result<Vec<String
     let migrations = read(folder)?;
     session
         .transaction(async {
-            session.batch(LOCK).await?;
+            lock(session).await?;
             session.batch(BOOKKEEPING).await
         })
         .await?;
@@ -59,7 +71,7 @@ pub(crate) async fn apply(session: &Session, folder: &Path) -> Result<Vec<String
 
 /// Whether it was applied now, rather than before.
 async fn apply_one(session: &Session, migration: &Migration) -> Result<bool> {
-    session.batch(LOCK).await?;
+    lock(session).await?;
     let known: Option<String> = session
         .query_opt("SELECT checksum FROM dbo.sqlscope_migration WHERE name = @P1", &[&migration.name])
         .await?;

@@ -108,3 +108,20 @@ async fn a_project_without_migrations_is_an_error_that_says_where_they_were_look
     let (ok, text) = migrate(&azure, &folder).await;
     assert!(!ok && text.contains("migrations") && text.contains("FUNCTIONS_APP_ROOT_PATH"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_begins_or_ends_a_transaction_is_an_error_and_is_not_recorded() {
+    for text in [
+        "CREATE TABLE dbo.a (n int NOT NULL);\nCOMMIT;\n",
+        "CREATE TABLE dbo.a (n int NOT NULL);\nGO\nROLLBACK;\n",
+        "BEGIN TRANSACTION;\nCREATE TABLE dbo.a (n int NOT NULL);\n",
+    ] {
+        let azure = Azure::start().await;
+        let folder = project(&[("0001_own.sql", text)]);
+        for _ in 0..2 {
+            let (ok, output) = migrate(&azure, &folder).await;
+            assert!(!ok && output.contains("0001_own.sql"), "{text}: {output}");
+            assert_eq!(names(&azure).await, [""; 0], "{text}");
+        }
+    }
+}

@@ -181,3 +181,61 @@ async fn a_handle_of_a_transaction_that_is_over_is_refused() {
     assert!(matches!(late, Err(Error::TransactionEnded)), "{late:?}");
     session.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_its_own_sql_ended_or_began_anew_commits_nothing_more() {
+    for spoiler in
+        ["ROLLBACK TRANSACTION", "COMMIT TRANSACTION; BEGIN TRANSACTION; ROLLBACK", "BEGIN TRANSACTION"]
+    {
+        let (azure, session) = numbers().await;
+        let outcome = session
+            .transaction(async {
+                session.batch(spoiler).await?;
+                insert(&session, 2).await
+            })
+            .await;
+        assert!(matches!(outcome, Err(Error::TransactionAborted)), "{spoiler}: {outcome:?}");
+        assert_eq!(committed(&azure).await, [0; 0], "{spoiler}");
+        insert(&session, 3).await.unwrap();
+        assert_eq!(committed(&azure).await, [3], "{spoiler}: nothing is left open");
+        session.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_nest_as_deep_as_one_likes() {
+    async fn nested(session: &Session, depth: i32) -> Result<()> {
+        session
+            .transaction(async {
+                insert(session, depth).await?;
+                if depth > 1 { Box::pin(nested(session, depth - 1)).await } else { Ok(()) }
+            })
+            .await
+    }
+    let (azure, session) = numbers().await;
+    nested(&session, 8).await.unwrap();
+    let deep = session.transaction(session.transaction(session.transaction(
+        session.transaction(async { session.transaction(session.transaction(insert(&session, 9))).await }),
+    )));
+    assert!(size_of_val(&deep) < 64 << 10, "{} bytes", size_of_val(&deep));
+    deep.await.unwrap();
+    assert_eq!(committed(&azure).await, (1..=9).collect::<Vec<_>>());
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wait_for_a_turn_does_not_count_as_a_statement_s_time() {
+    let azure = Azure::start().await;
+    let session =
+        Session::open(&azure.connector_with(azure.credential(), "Command Timeout=1")).await.unwrap();
+    let long = session.transaction(async {
+        for _ in 0..3 {
+            session.batch("WAITFOR DELAY '00:00:00.500'").await?;
+        }
+        Ok(())
+    });
+    let (long, waiting) = tokio::join!(long, session.query_one::<i32>("SELECT 1", &[]));
+    long.unwrap();
+    assert_eq!(waiting.unwrap(), 1);
+    session.close().await;
+}

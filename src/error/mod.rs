@@ -68,8 +68,11 @@ pub enum Error {
     /// A handle of a transaction that is over was used: 500.
     #[error("this transaction is over")]
     TransactionEnded,
-    /// The server gave the transaction up before its end, so it cannot be committed: 500.
-    #[error("the server has rolled the transaction back after an earlier error; nothing of it was committed")]
+    /// The transaction is no longer the one that was begun, so it is not committed: 500.
+    #[error(
+        "the transaction was not committed: the server gave it up after an earlier error, or a statement in it began, \
+         committed or rolled back a transaction by itself"
+    )]
     TransactionAborted,
 
     /// SQL Server answered with an error: 409 for violated keys and constraints, 503 for a deadlock or a lock
@@ -202,13 +205,13 @@ impl Error {
     }
 }
 
-/// An error with all its causes in one line; a cause that the text before it already ends with is not repeated.
+/// An error with all its causes in one line; a cause that the text before it already holds is not repeated.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
+        if !text.contains(&cause_text) {
             text.push_str(": ");
             text.push_str(&cause_text);
         }
@@ -231,10 +234,15 @@ impl From<tiberius::error::Error> for Error {
     fn from(error: tiberius::error::Error) -> Self {
         match error {
             tiberius::error::Error::Server(token) => Error::Server(ServerError::from(token)),
-            // What the driver could not convert never touched the wire.
             tiberius::error::Error::Conversion(text) => Error::Value(text.into_owned()),
             other => Error::Connection(other),
         }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Error::Other(Box::new(error))
     }
 }
 

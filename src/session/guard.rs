@@ -1,11 +1,10 @@
 //! The session guard: opens a session for one invocation, and closes it whatever the handler does.
 
-use std::{
-    panic::AssertUnwindSafe,
-    time::{Duration, Instant},
-};
+use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::future::{BoxFuture, FutureExt};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::{CURRENT, Session};
 use crate::{Error, Result, connection::Connector, error::panic_text};
@@ -32,34 +31,56 @@ impl Drop for CutOnDrop {
     }
 }
 
+/// What ends an invocation from outside.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// When its time is over.
+    pub(crate) ends: Instant,
+    /// How much time that was, for the error.
+    pub(crate) deadline: Duration,
+    /// Cut off when the app stops and does not wait any longer.
+    pub(crate) cut: CancellationToken,
+}
+
+impl Limits {
+    /// Runs a part of the invocation within its limits.
+    pub(crate) async fn within<T>(&self, part: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            outcome = timeout_at(self.ends, part) => outcome.unwrap_or(Err(Error::Deadline(self.deadline))),
+            () = self.cut.cancelled() => Err(Error::Stopping),
+        }
+    }
+}
+
 /// Runs `handler` with a session of its own where `connector` is given, else without one.
 ///
 /// The session is open before the handler's first line and closed when this returns, after success, error, early
-/// return, panic and deadline alike; a panic becomes [`Error::Panic`]. The deadline bounds opening and handler
-/// together.
+/// return, panic, deadline and shutdown alike; a panic becomes [`Error::Panic`]. The limits hold for opening and
+/// handler together.
 pub(crate) async fn guard<T>(
     connector: Option<&Connector>,
-    deadline: Duration,
+    limits: &Limits,
     timings: &mut Timings,
     handler: impl for<'a> FnOnce(Option<&'a Session>) -> BoxFuture<'a, Result<T>>,
 ) -> Result<T> {
-    let ends = tokio::time::Instant::now() + deadline;
+    let started = Instant::now();
     let Some(connector) = connector else {
-        let started = Instant::now();
-        let outcome = run(ends, deadline, || handler(None)).await;
+        let outcome = limits.within(caught(|| handler(None))).await;
         timings.handler = started.elapsed();
         return outcome;
     };
 
-    let connection =
-        tokio::time::timeout_at(ends, connector.open()).await.map_err(|_| Error::Deadline(deadline))??;
+    let opened = limits.within(connector.open()).await;
+    timings.open = started.elapsed();
+    let connection = opened?;
     timings.token = connection.took.token;
     timings.open = connection.took.open;
     let session = Session::over(connection, connector.settings().command_timeout);
     let mut cut = CutOnDrop(Some(session.clone()));
 
     let started = Instant::now();
-    let outcome = CURRENT.scope(session.clone(), run(ends, deadline, || handler(Some(&session)))).await;
+    let run = limits.within(caught(|| handler(Some(&session))));
+    let outcome = CURRENT.scope(session.clone(), run).await;
     timings.handler = started.elapsed();
 
     let started = Instant::now();
@@ -69,17 +90,9 @@ pub(crate) async fn guard<T>(
     outcome
 }
 
-/// Runs a handler to its end, its panic or the deadline.
-async fn run<'a, T>(
-    ends: tokio::time::Instant,
-    deadline: Duration,
-    handler: impl FnOnce() -> BoxFuture<'a, Result<T>>,
-) -> Result<T> {
+/// Runs a handler to its end or its panic.
+async fn caught<'a, T>(handler: impl FnOnce() -> BoxFuture<'a, Result<T>>) -> Result<T> {
     // The handler may panic before it returns its future, too.
     let handler = AssertUnwindSafe(async { handler().await }).catch_unwind();
-    match tokio::time::timeout_at(ends, handler).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => Err(Error::Panic(panic_text(panic.as_ref()).to_owned())),
-        Err(_) => Err(Error::Deadline(deadline)),
-    }
+    handler.await.unwrap_or_else(|panic| Err(Error::Panic(panic_text(panic.as_ref()).to_owned())))
 }

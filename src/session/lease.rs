@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use tokio::sync::{MutexGuard, OwnedMutexGuard};
 
 use super::{Client, Shared, transaction::Scope};
-use crate::{Error, Result, error::ServerError};
+use crate::{Error, Result};
 
 /// The driver's client, or why there is none any more.
 pub(super) struct Link(Result<Box<Client>, Cow<'static, str>>);
@@ -56,49 +56,61 @@ impl<'a> Lease<'a> {
         self.client.as_mut().expect("a lease holds its client until it is settled")
     }
 
-    /// Ends the operation: after an answer of the server, be it an error, the connection goes on; after any
-    /// other failure it is cut.
+    /// Ends an operation that cannot have ended a transaction without an error: a parameterised statement, for
+    /// which the server reports 266. After an answer of the server, be it an error, the connection goes on; after
+    /// any other failure it is cut.
     pub(super) async fn settle<T>(mut self, outcome: Result<T, tiberius::error::Error>) -> Result<T> {
-        let error = match outcome {
+        match outcome.map_err(Error::from) {
             Ok(value) => {
                 self.give_back();
-                return Ok(value);
+                Ok(value)
             }
-            Err(error) => error,
-        };
-        match Error::from(error) {
-            Error::Server(error) if error.class() < 20 => {
+            Err(Error::Server(error)) if error.class() < 20 => {
                 if self.scope.depth() > 0 {
-                    self.look_after(&error).await;
+                    self.look_after().await?;
                 }
                 self.give_back();
                 Err(error.into())
             }
-            // Nothing was sent, or all was read: the driver refused a value.
-            Error::Value(text) => {
-                self.give_back();
-                Err(Error::Value(text))
-            }
-            error => {
+            Err(error) => {
                 self.link.0 = Err(Cow::Owned(error.to_string()));
                 Err(error)
             }
         }
     }
 
-    /// Asks whether the transaction survived an error: XACT_ABORT, a deadlock and others end it or leave it fit
-    /// only for a rollback, and what came after would be committed by itself.
-    async fn look_after(&mut self, error: &ServerError) {
+    /// As [`settle`](Self::settle), for work that may have begun or ended a transaction by itself.
+    pub(super) async fn settle_and_look<T>(
+        mut self,
+        outcome: Result<T, tiberius::error::Error>,
+    ) -> Result<T> {
+        if outcome.is_ok() && self.scope.depth() > 0 {
+            self.look_after().await?;
+        }
+        self.settle(outcome).await
+    }
+
+    /// Asks whether the transaction is still the one that was begun. XACT_ABORT, a deadlock and others end it or
+    /// leave it fit only for a rollback, and so does a ROLLBACK or COMMIT of the application's own: what came
+    /// after would be committed by itself. After a BEGIN, a commit would not commit.
+    async fn look_after(&mut self) -> Result<()> {
         let outcome = match self.client().simple_query("SELECT @@TRANCOUNT, XACT_STATE()").await {
             Ok(stream) => stream.into_row().await,
             Err(error) => Err(error),
         };
-        let alive = matches!(outcome, Ok(Some(row))
-            if row.get::<i32, _>(0).is_some_and(|count| count > 0) && row.get::<i16, _>(1) == Some(1));
+        let row = outcome.map_err(|error| {
+            let error = Error::from(error);
+            self.link.0 = Err(Cow::Owned(error.to_string()));
+            error
+        })?;
+        let alive = row.is_some_and(|row| {
+            matches!(row.try_get::<i32, _>(0), Ok(Some(1))) && matches!(row.try_get::<i16, _>(1), Ok(Some(1)))
+        });
         if !alive {
-            tracing::warn!(number = error.number(), "the server gave the transaction up");
+            tracing::warn!("the transaction is no longer the one that was begun");
             self.scope.abort();
         }
+        Ok(())
     }
 
     fn give_back(&mut self) {

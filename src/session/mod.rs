@@ -13,7 +13,7 @@ pub use tiberius::ToSql;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use guard::{Timings, guard};
+pub(crate) use guard::{Limits, Timings, guard};
 use lease::{Lease, Link};
 pub use sql::{CheckedSql, Sql};
 use transaction::Scope;
@@ -70,6 +70,7 @@ impl fmt::Debug for Session {
 
 impl Session {
     /// Opens a session outside an invocation, for a tool or a test; in a handler the framework has opened one.
+    /// Inside its transactions it is the [`current`] one.
     ///
     /// End it with [`close`](Session::close). Dropping all its handles closes the socket, too.
     ///
@@ -130,13 +131,16 @@ impl Session {
     /// # Errors
     /// As [`query`](Session::query).
     pub async fn query_rows(&self, sql: impl Sql, params: &[&dyn ToSql]) -> Result<Vec<tiberius::Row>> {
-        self.bounded(async {
+        self.until_closed(async {
             let mut lease = self.lease().await?;
-            let outcome = match lease.client().query(sql.text(), params).await {
-                Ok(stream) => stream.into_first_result().await,
-                Err(error) => Err(error),
-            };
-            lease.settle(outcome).await
+            self.timed(async {
+                let outcome = match lease.client().query(sql.text(), params).await {
+                    Ok(stream) => stream.into_first_result().await,
+                    Err(error) => Err(error),
+                };
+                lease.settle(outcome).await
+            })
+            .await
         })
         .await
     }
@@ -146,10 +150,13 @@ impl Session {
     /// # Errors
     /// As [`query`](Session::query).
     pub async fn execute(&self, sql: impl Sql, params: &[&dyn ToSql]) -> Result<u64> {
-        self.bounded(async {
+        self.until_closed(async {
             let mut lease = self.lease().await?;
-            let outcome = lease.client().execute(sql.text(), params).await;
-            Ok(lease.settle(outcome).await?.total())
+            self.timed(async {
+                let outcome = lease.client().execute(sql.text(), params).await;
+                Ok(lease.settle(outcome).await?.total())
+            })
+            .await
         })
         .await
     }
@@ -160,13 +167,16 @@ impl Session {
     /// # Errors
     /// As [`query`](Session::query).
     pub async fn batch(&self, sql: impl Sql) -> Result<()> {
-        self.bounded(async {
+        self.until_closed(async {
             let mut lease = self.lease().await?;
-            let outcome = match lease.client().simple_query(sql.text()).await {
-                Ok(stream) => stream.into_results().await,
-                Err(error) => Err(error),
-            };
-            lease.settle(outcome).await.map(drop)
+            self.timed(async {
+                let outcome = match lease.client().simple_query(sql.text()).await {
+                    Ok(stream) => stream.into_results().await,
+                    Err(error) => Err(error),
+                };
+                lease.settle_and_look(outcome).await.map(drop)
+            })
+            .await
         })
         .await
     }
@@ -174,7 +184,8 @@ impl Session {
     /// Lends the driver's client, for streaming and bulk loads. No statement timeout applies.
     ///
     /// # Errors
-    /// What the closure returns. After an error that is not the server's, the connection is thrown away.
+    /// What the closure returns. After an error that is not the server's, the connection is thrown away: rows of
+    /// an answer, or half a bulk load, may be left.
     pub async fn with_client<T, F>(&self, work: F) -> Result<T>
     where
         F: for<'a> FnOnce(
@@ -184,7 +195,7 @@ impl Session {
         self.until_closed(async {
             let mut lease = self.lease().await?;
             let outcome = work(lease.client()).await;
-            lease.settle(outcome).await
+            lease.settle_and_look(outcome).await
         })
         .await
     }
@@ -220,15 +231,14 @@ impl Session {
         Lease::take(&self.shared, scope, Some(turn)).await
     }
 
-    /// Runs an operation no longer than the statement timeout, and not beyond the session's end.
-    async fn bounded<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Runs an exchange no longer than the statement timeout; the wait for its turn does not count.
+    async fn timed<T>(&self, exchange: impl Future<Output = Result<T>>) -> Result<T> {
         match self.shared.statement_timeout {
             Some(limit) => {
-                let operation = tokio::time::timeout(limit, operation);
-                let outcome = self.until_closed(async { Ok(operation.await) }).await?;
+                let outcome = tokio::time::timeout(limit, exchange).await;
                 outcome.unwrap_or(Err(Error::StatementTimeout(limit)))
             }
-            None => self.until_closed(operation).await,
+            None => exchange.await,
         }
     }
 

@@ -86,14 +86,23 @@ impl Session {
     /// dropped or runs into the invocation's deadline.
     ///
     /// All that `work` awaits is in it, whichever handle it uses ([`session::current`](super::current) included).
-    /// Inside another transaction it is a savepoint. Everything else that uses the session meanwhile waits; so do
+    /// Inside another transaction it is a savepoint. A BEGIN, COMMIT or ROLLBACK of `work`'s own spoils it: it is not
+    /// committed then. Everything else that uses the session meanwhile waits; so do
     /// not await, inside, another task that uses a handle from outside.
     ///
     /// # Errors
-    /// What `work` returns; [`Error::TransactionAborted`] when `work` returned Ok though the server had given the
-    /// transaction up. A commit that fails because the connection does is [`Error::Connection`]: its outcome is
+    /// What `work` returns; [`Error::TransactionAborted`] when `work` returned Ok though the transaction was no longer
+    /// the one that was begun. A commit that fails because the connection does is [`Error::Connection`]: its outcome is
     /// unknown.
-    pub async fn transaction<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub fn transaction<'a, T: 'a>(
+        &'a self,
+        work: impl Future<Output = Result<T>> + 'a,
+    ) -> impl Future<Output = Result<T>> + 'a {
+        // Boxed: each level would else hold the one inside it several times, and three of them fill a stack.
+        self.in_transaction(Box::pin(work))
+    }
+
+    async fn in_transaction<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let outer = self.scope();
         let inner = Arc::new(Scope::inside(outer.clone()));
         let depth = outer.depth();
@@ -155,10 +164,13 @@ impl Session {
         scope: &Arc<Scope>,
         command: impl AsyncFnOnce(&mut Lease<'_>) -> Result<(), tiberius::error::Error>,
     ) -> Result<()> {
-        self.bounded(async {
+        self.until_closed(async {
             let mut lease = Lease::take(&self.shared, scope.clone(), None).await?;
-            let outcome = command(&mut lease).await;
-            lease.settle(outcome).await
+            self.timed(async {
+                let outcome = command(&mut lease).await;
+                lease.settle(outcome).await
+            })
+            .await
         })
         .await
     }
