@@ -39,7 +39,8 @@ pub trait RequestExt {
     /// 400 that names the parameter, when it does not parse.
     fn param_opt<T: FromStr>(&self, name: &str) -> Result<Option<T>>;
 
-    /// A query value, parsed; `None` when the key is absent or its value empty. Of several, the first.
+    /// A query value, parsed; `None` when the key is absent or its value empty. Several are one with commas between
+    /// them, as the host forwards them.
     ///
     /// # Errors
     /// 400 that names the key, when the value does not parse.
@@ -72,11 +73,9 @@ impl RequestExt for Request {
 
     fn query<T: FromStr>(&self, name: &str) -> Result<Option<T>> {
         let query = self.uri().query().unwrap_or_default();
-        let value = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name);
-        match value {
-            Some((_, value)) if !value.is_empty() => parse(name, &value).map(Some),
-            _ => Ok(None),
-        }
+        let values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
+        let value = values.map(|(_, value)| value).collect::<Vec<_>>().join(",");
+        if value.is_empty() { Ok(None) } else { parse(name, &value).map(Some) }
     }
 
     fn json<T: DeserializeOwned>(&self) -> Result<T> {
@@ -101,7 +100,7 @@ impl RequestExt for Request {
     }
 }
 
-/// Takes no array for a struct, as serde_json does: `["x"]` is no `{"title":"x"}`.
+/// Takes no array for the body's struct, unlike serde_json: `["x"]` is no `{"title":"x"}`.
 struct ObjectForStruct<D>(D);
 
 struct ObjectVisitor<V>(V);

@@ -1,14 +1,16 @@
 //! One invocation: the handler in its session guard, its failure in the log, its times in a header.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
+use futures_util::future::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     Error, Result,
     connection::Connector,
+    error::panic_text,
     handler::Erased,
-    session::{Timings, guard},
+    session::{Limits, Timings, guard},
 };
 
 /// Runs a handler on what was read for it; what could not be read fails the invocation before a session is opened.
@@ -16,7 +18,7 @@ pub(crate) async fn run<In, Out>(
     handler: &Erased<In, Out>,
     input: Result<In>,
     connector: Option<&Connector>,
-    deadline: Duration,
+    limits: &Limits,
 ) -> (Result<Out>, Timings)
 where
     In: Send + 'static,
@@ -24,7 +26,12 @@ where
 {
     let mut timings = Timings::default();
     let outcome = match input {
-        Ok(input) => guard(connector, deadline, &mut timings, |session| handler.call(input, session)).await,
+        Ok(input) => {
+            let guarded = guard(connector, limits, &mut timings, |session| handler.call(input, session));
+            // What the handler leaves behind may panic while it is dropped, outside of the handler itself.
+            let guarded = AssertUnwindSafe(guarded).catch_unwind().await;
+            guarded.unwrap_or_else(|panic| Err(Error::Panic(panic_text(panic.as_ref()).to_owned())))
+        }
         Err(error) => Err(error),
     };
     if let Err(error) = &outcome {
@@ -33,7 +40,8 @@ where
     (outcome, timings)
 }
 
-fn log(error: &Error) {
+/// Writes a failure into the log: the caller's own mistakes as information, the rest as errors.
+pub(crate) fn log(error: &Error) {
     let status = error.status();
     match status.as_u16() {
         400..500 => tracing::info!(status = status.as_u16(), "{}", error.chain()),

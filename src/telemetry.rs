@@ -44,27 +44,50 @@ impl Invocation {
     }
 }
 
+/// Libraries that log more than their failures at no level.
+const CAPPED: [&str; 7] =
+    ["azure_core", "azure_identity", "hyper", "hyper_util", "reqwest", "rustls", "typespec_client_core"];
+/// The driver, whose lines hold SQL Server's messages, and rows.
+const SILENT: &str = "tiberius";
+
 /// Starts logging, once for the process; a subscriber that the application has installed stays.
 ///
 /// `filter` is the setting `SQLSCOPE_LOG`: a level, or `target=level` pairs with commas (default `info`). The
-/// driver stays silent whatever the filter says: its lines hold SQL Server's messages and rows.
+/// driver stays silent whatever the filter says.
 ///
 /// # Errors
 /// A text that says what is wrong with the filter.
 pub(crate) fn init(filter: Option<&str>) -> Result<(), String> {
-    let filter = filter.unwrap_or("info");
-    let targets: Targets = filter.parse().map_err(|error| {
-        format!("SQLSCOPE_LOG is `{filter}`: a level (error, warn, info, debug, trace) or target=level is expected ({error})")
-    })?;
-    let capped =
-        ["azure_core", "azure_identity", "hyper", "hyper_util", "reqwest", "rustls", "typespec_client_core"];
-    let targets = targets
-        .with_targets(capped.map(|target| (target, LevelFilter::ERROR)))
-        .with_target("tiberius", LevelFilter::OFF);
+    let targets = targets(filter.unwrap_or("info"))?;
     let layer = tracing_subscriber::fmt::layer().event_format(Line).with_writer(Streams);
     // An error means that there is a subscriber already.
     let _ = tracing_subscriber::registry().with(targets).with(layer).try_init();
     Ok(())
+}
+
+fn targets(filter: &str) -> Result<Targets, String> {
+    let wrong = |part: &str| {
+        format!(
+            "SQLSCOPE_LOG is `{filter}`: `{part}` is neither a level (error, warn, info, debug, trace, off) nor \
+             target=level"
+        )
+    };
+    for part in filter.split(',') {
+        // A word that is no level would be a target at its most talkative, and all else silent.
+        if !part.contains('=') && part.trim().parse::<LevelFilter>().is_err() {
+            return Err(wrong(part));
+        }
+    }
+    let asked: Targets = filter.parse().map_err(|_| wrong(filter))?;
+    let capped = CAPPED.iter().copied().chain([SILENT]);
+    let is_capped = |target: &str| {
+        capped.clone().any(|capped| target == capped || target.starts_with(&format!("{capped}::")))
+    };
+    let targets = Targets::new().with_default(asked.default_level().unwrap_or(LevelFilter::OFF));
+    // The more specific directive wins: one for a part of the driver would beat the cap.
+    let targets = targets.with_targets(asked.into_iter().filter(|(target, _)| !is_capped(target)));
+    let targets = targets.with_targets(CAPPED.map(|target| (target, LevelFilter::ERROR)));
+    Ok(targets.with_target(SILENT, LevelFilter::OFF))
 }
 
 /// stderr for WARN and ERROR, which the host takes as such; stdout for the rest.
@@ -121,4 +144,29 @@ pub(crate) fn log_panics() {
         let text = crate::error::panic_text(panic.payload());
         tracing::error!(%location, "panic: {text}");
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_filter_makes_the_driver_talk() {
+        for filter in
+            ["trace", "tiberius=trace", "info,tiberius::tds=trace", "tiberius::client::connection=debug"]
+        {
+            let targets = targets(filter).unwrap();
+            for target in ["tiberius", "tiberius::tds::stream", "tiberius::client::connection"] {
+                assert!(!targets.would_enable(target, &Level::ERROR), "{filter}: {target}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_an_error_that_names_it() {
+        for filter in ["inof", "loud", "info,verbose", "sqlscope=loud"] {
+            assert!(targets(filter).unwrap_err().contains("neither a level"), "{filter}");
+        }
+        assert!(targets("warn,sqlscope=debug").unwrap().would_enable("sqlscope::app", &Level::DEBUG));
+    }
 }

@@ -176,9 +176,21 @@ async fn stopping_lets_an_invocation_finish_and_cuts_one_that_does_not() {
     let short = tokio::spawn(common::client().get(url("Short")).send());
     let slow = tokio::spawn(common::client().get(url("Slow")).send());
     common::eventually(|| azure.sql.counts().opened == 2).await;
-    app.stop().await;
+    // A third one tells what the server has seen when the answer begins.
+    let third = tokio::spawn({
+        let port = app.port();
+        async move { first_byte(port, "/api/Slow").await }
+    });
+    common::eventually(|| azure.sql.counts().opened == 3).await;
+    let stopping = tokio::spawn(app.stop());
+    let mut reply = third.await.unwrap();
+    assert!(azure.sql.counts().closed >= 1, "its session is closed");
+    let mut text = String::new();
+    reply.read_to_string(&mut text).await.unwrap();
+    assert!(text.contains("503 Service") && !text.contains("\"invocationId\":\"\""), "{text}");
+    stopping.await.unwrap();
     assert_eq!(short.await.unwrap().unwrap().text().await.unwrap(), "finished");
-    assert_eq!(azure.all_closed().await, 2);
+    assert_eq!(azure.all_closed().await, 3);
     assert_eq!(slow.await.unwrap().unwrap().status(), 503, "it was cut off");
 }
 

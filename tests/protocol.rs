@@ -229,3 +229,18 @@ async fn an_invocation_id_that_a_caller_made_up_is_not_taken() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_ends_with_the_deadline() {
+    let app = app(&[("SQLSCOPE_INVOCATION_TIMEOUT_SECONDS", "1")]).await;
+    for path in ["/api/echo", "/Echo", "/api/nothing"] {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", app.app.port())).await.unwrap();
+        let request =
+            format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\nConnection: close\r\n\r\n{{");
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
+        let mut reply = String::new();
+        let read = tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut reply);
+        tokio::time::timeout(std::time::Duration::from_secs(10), read).await.unwrap().unwrap();
+        assert!(reply.contains("\"status\":504") || reply.contains("\\\"status\\\":504"), "{path}: {reply}");
+    }
+}

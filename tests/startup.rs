@@ -119,8 +119,15 @@ async fn the_handler_exits_with_1_and_one_line_that_says_what_to_do() {
     assert!(error.contains("`Databse`") && error.contains("`Database`"), "{error}");
     assert!(!error.contains("hidden-word"), "{error}");
 
+    let misspelt = ("SQLSCOPE_OPEN_TIMEOUT_SECOND", "3");
+    let error = fails(&["migrate"], &[misspelt], common::project()).await;
+    assert!(error.contains("`SQLSCOPE_OPEN_TIMEOUT_SECONDS`"), "{error}");
+
+    let error = fails(&[], &[port, ("SQLSCOPE_LOG", "off")], common::project()).await;
+    assert!(error.contains("SqlConnectionString"), "what ends the process is said all the same: {error}");
+
     let error = fails(&["migrat"], &[port], common::project()).await;
-    assert!(error.contains("`migrat`") && error.contains("`migrate`"), "{error}");
+    assert!(error.contains("`migrat`") && error.contains("`handler migrate`"), "{error}");
 
     let log = ("SQLSCOPE_LOG", "sqlscope=loud");
     let error = fails(&[], &[port, log], common::project()).await;

@@ -1,13 +1,19 @@
 //! The app: which function is which handler, checked against the project, then served until it is told to stop.
 
 mod settings;
+mod signals;
 
-use std::{fmt, io, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::oneshot,
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use settings::{AppSettings, Environment};
+use signals::Signals;
 
 use crate::{
     Error, Result, Session,
@@ -102,31 +108,46 @@ impl FunctionApp {
         telemetry::log_panics();
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-            ["migrate"] => self.migrate().await,
-            // What host.json's `arguments` adds is the application's own.
             [] => self.serve().await,
-            [other, ..] if !other.starts_with('-') => Err(Error::Startup(format!(
-                "`{other}` is no command: `migrate` applies the migrations, and no argument serves the functions"
-            ))),
-            _ => self.serve().await,
+            ["migrate"] => self.migrate().await,
+            ["--version"] => {
+                println!("{}", env!("CARGO_PKG_VERSION"));
+                Ok(())
+            }
+            ["--help"] => {
+                println!("{USAGE}");
+                Ok(())
+            }
+            other => Err(Error::Startup(format!("`{}` is no command. {USAGE}", other.join(" ")))),
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                tracing::error!("{}", error.chain());
+                let text = error.chain();
+                match tracing::enabled!(tracing::Level::ERROR) {
+                    true => tracing::error!("{text}"),
+                    // Whatever the log is to hold, what ends the process is said.
+                    false => eprintln!("error: {text}"),
+                }
                 ExitCode::FAILURE
             }
         }
     }
 
     async fn serve(self) -> Result<()> {
-        let app = self.start().await?;
-        stop_signal().await?;
+        // From the start: a signal must find somebody who listens, even in the middle of it.
+        let mut signals = Signals::listen()?;
+        let app = tokio::select! {
+            app = self.start() => app?,
+            () = signals.next() => return Ok(()),
+        };
+        signals.next().await;
         tracing::info!("stopping: invocations in flight may finish within {:?}", app.grace);
         tokio::select! {
-            () = app.stop() => Ok(()),
-            second = stop_signal() => second,
+            () = app.stop() => {}
+            () = signals.next() => {}
         }
+        Ok(())
     }
 
     /// Starts to serve, and returns at once.
@@ -150,7 +171,7 @@ impl FunctionApp {
             connector.prefetch_token();
         }
         let handlers = in_order(handlers, &project)?;
-        let listener = TcpListener::bind(("127.0.0.1", settings.port)).await.map_err(|error| {
+        let listener = listen(settings.port).map_err(|error| {
             Error::Startup(format!(
                 "the handler cannot listen on 127.0.0.1:{} (FUNCTIONS_CUSTOMHANDLER_PORT): {error}",
                 settings.port
@@ -173,6 +194,7 @@ impl FunctionApp {
 
     /// Applies the migrations of the project.
     async fn migrate(self) -> Result<()> {
+        AppSettings::check_names(&self.environment)?;
         let connector = match (&self.connector, self.of_process) {
             (Some(connector), _) => connector.clone(),
             (None, true) => Connector::from_env()?,
@@ -246,19 +268,17 @@ fn in_order(mut handlers: Vec<(String, AnyHandler)>, project: &Project) -> Resul
     }
 }
 
-/// Waits for SIGTERM or Ctrl-C. The host itself sends neither: it kills.
-async fn stop_signal() -> Result<()> {
+/// What the handler's command line takes.
+const USAGE: &str = "`handler` serves the functions, as the Functions host starts it; `handler migrate` applies the \
+                     migrations; `--version` and `--help` say what they say";
+
+/// The port on 127.0.0.1, with a queue for bursts: the host opens connections as invocations arrive, without limit.
+fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).map_err(Error::other)?;
-        tokio::select! {
-            _ = terminate.recv() => Ok(()),
-            outcome = tokio::signal::ctrl_c() => outcome.map_err(Error::other),
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await.map_err(Error::other)
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], port)))?;
+    socket.listen(4096)
 }
 
 /// An app that serves. Dropping it cuts off what is in flight.
@@ -296,18 +316,12 @@ impl RunningApp {
     }
 }
 
-/// How long the answers of what was cut off may take.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the answers of what was cut off may take, the closing of their sessions included.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 impl Drop for RunningApp {
     fn drop(&mut self) {
         self.cut.cancel();
         self.task.abort();
-    }
-}
-
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        Error::Other(Box::new(error))
     }
 }

@@ -66,16 +66,22 @@ pub(crate) struct AppSettings {
 }
 
 impl AppSettings {
-    pub(crate) fn read(environment: &Environment, project: &Project) -> Result<Self> {
+    /// Refuses a name that looks like a setting and is none.
+    pub(crate) fn check_names(environment: &Environment) -> Result<()> {
         for name in environment.0.keys().filter(|name| name.to_ascii_uppercase().starts_with("SQLSCOPE_")) {
             if !NAMES.contains(&name.as_str()) {
-                let nearest = NAMES.iter().min_by_key(|known| strsim::levenshtein(known, name));
-                let nearest = nearest.copied().unwrap_or_default();
+                let near = crate::spelling::did_you_mean(name, NAMES.iter().copied());
                 return Err(Error::Startup(format!(
-                    "the setting {name} is unknown; the nearest one is {nearest}"
+                    "the setting {name} is unknown{near}; the settings are {}",
+                    NAMES.join(", ")
                 )));
             }
         }
+        Ok(())
+    }
+
+    pub(crate) fn read(environment: &Environment, project: &Project) -> Result<Self> {
+        Self::check_names(environment)?;
         let host = project.function_timeout.unwrap_or(HOST_DEFAULT);
         let trigger_deadline = host.saturating_sub(MARGIN).max(host / 2);
         let asked = number(environment, "SQLSCOPE_INVOCATION_TIMEOUT_SECONDS", 1..=86_400)?;

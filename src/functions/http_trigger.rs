@@ -63,7 +63,7 @@ pub(crate) async fn handle(request: Request, session: &Session) -> Result<Respon
 
 async fn list(request: &Request, session: &Session) -> Result<Response> {
     let done: Option<bool> = request.query("done")?;
-    let limit: i32 = request.query("limit")?.unwrap_or(20);
+    let limit: i64 = request.query("limit")?.unwrap_or(20);
     let after: i32 = request.query("after")?.unwrap_or(0);
     if !(1..=100).contains(&limit) {
         return Err(Error::bad_request("limit", "`limit` must be a whole number from 1 to 100"));

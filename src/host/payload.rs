@@ -126,16 +126,15 @@ pub(crate) fn answer(
     logs: impl FnOnce() -> Vec<String>,
 ) -> Result<Response> {
     let body = std::str::from_utf8(response.body()).map_err(|_| {
-        Error::Protocol(
+        Error::other(
             "the handler answered with a binary body, and the host takes text only in this mode: set \
-             \"enableForwardingHttpRequest\": true in host.json"
-                .to_owned(),
+             \"enableForwardingHttpRequest\": true in host.json",
         )
     })?;
     let mut headers = Map::new();
     for name in response.headers().keys() {
         let values = response.headers().get_all(name);
-        let texts: Vec<&str> = values.iter().filter_map(|value| value.to_str().ok()).collect();
+        let texts: Vec<_> = values.iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         if name == header::SET_COOKIE && texts.len() > 1 {
             tracing::warn!(
                 "the host takes one Set-Cookie only in this mode: the others are lost; set \

@@ -1,10 +1,11 @@
 //! Takes the host's requests: finds the function, reads the body, has it invoked, answers in the form that is needed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt, pin_mut};
 use http::{HeaderMap, Method, StatusCode, Uri};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use warp::Filter;
 
@@ -20,6 +21,7 @@ use crate::{
     handler::AnyHandler,
     http::{InvocationId, Request, Response, RouteParams},
     invocation,
+    session::{Limits, Timings},
     telemetry::Invocation,
 };
 
@@ -59,11 +61,7 @@ pub(crate) fn filter(
                 } else {
                     format!("{}?{query}", path.as_str())
                 };
-                tokio::select! {
-                    biased;
-                    () = server.cut.cancelled() => Error::Stopping.to_response(""),
-                    answer = server.answer(method, path.as_str(), &target, headers, body) => answer,
-                }
+                server.answer(method, path.as_str(), &target, headers, body).await
             },
         )
         .or(warp::any().map(|| crate::http::status(StatusCode::BAD_REQUEST)))
@@ -112,6 +110,11 @@ impl Server {
         self.project.functions.iter().position(|function| function.name == name)
     }
 
+    /// What an invocation that arrives now may take.
+    fn limits(&self, deadline: Duration) -> Limits {
+        Limits { ends: Instant::now() + deadline, deadline, cut: self.cut.clone() }
+    }
+
     /// A request as the caller sent it.
     #[expect(clippy::too_many_arguments, reason = "these are the parts of one request")]
     async fn forwarded(
@@ -125,10 +128,12 @@ impl Server {
         id: &str,
     ) -> Response {
         let invocation = Invocation::new(id, &self.project.functions[index].name);
+        let limits = self.limits(self.settings.http_deadline);
         invocation
             .scope(async {
                 let request = async {
-                    let mut request = Request::new(collect(body, self.settings.max_body).await?);
+                    let body = limits.within(collect(body, self.settings.max_body)).await?;
+                    let mut request = Request::new(body);
                     *request.method_mut() = method;
                     *request.uri_mut() = target.parse::<Uri>().map_err(|_| Error::BadRequest {
                         field: None,
@@ -138,7 +143,7 @@ impl Server {
                     request.extensions_mut().insert(RouteParams(params));
                     Ok(request)
                 };
-                self.invoke_http(index, request.await, id).await
+                self.invoke_http(index, request.await, &limits, id).await
             })
             .await
     }
@@ -152,14 +157,19 @@ impl Server {
     ) -> Response {
         let function = &self.project.functions[index];
         let invocation = Invocation::new(id, &function.name);
+        let limits = self.limits(match &self.handlers[index] {
+            AnyHandler::Http(_) => self.settings.http_deadline,
+            AnyHandler::Trigger(_) => self.settings.trigger_deadline,
+        });
         invocation
             .scope(async {
-                // Escapes, base64 and the metadata make a payload larger than the body in it.
-                let body = collect(body, HOST_LIMIT * 2).await;
+                // A character may take six in JSON, and the body comes twice where the metadata repeat it.
+                let largest = self.settings.max_body.saturating_mul(6).clamp(HOST_LIMIT / 10, HOST_LIMIT * 2);
+                let body = limits.within(collect(body, largest)).await;
                 match &self.handlers[index] {
                     AnyHandler::Http(_) => {
                         let request = body.and_then(|body| self.payload_request(function, &body));
-                        let response = self.invoke_http(index, request, id).await;
+                        let response = self.invoke_http(index, request, &limits, id).await;
                         let output = function.http.as_ref().and_then(|http| http.output.as_deref());
                         let logs = || invocation.take_lines();
                         payload::answer(&response, output, logs).unwrap_or_else(|error| {
@@ -173,8 +183,7 @@ impl Server {
                         let trigger = body.and_then(|body| payload::trigger(&body));
                         let connector =
                             handler.takes_session().then_some(self.connector.as_deref()).flatten();
-                        let deadline = self.settings.trigger_deadline;
-                        match invocation::run(handler, trigger, connector, deadline).await.0 {
+                        match invocation::run(handler, trigger, connector, &limits).await.0 {
                             Ok(outputs) => payload::outputs(outputs, invocation.take_lines()),
                             // The host takes the invocation as failed, and tries it again where it has a policy.
                             Err(error) => error.to_response(id),
@@ -197,7 +206,13 @@ impl Server {
         }
     }
 
-    async fn invoke_http(&self, index: usize, request: Result<Request>, id: &str) -> Response {
+    async fn invoke_http(
+        &self,
+        index: usize,
+        request: Result<Request>,
+        limits: &Limits,
+        id: &str,
+    ) -> Response {
         let AnyHandler::Http(handler) = &self.handlers[index] else {
             return Error::Protocol("this function has no HTTP handler".to_owned()).to_response(id);
         };
@@ -206,8 +221,7 @@ impl Server {
             request
         });
         let connector = handler.takes_session().then_some(self.connector.as_deref()).flatten();
-        let (outcome, timings) =
-            invocation::run(handler, request, connector, self.settings.http_deadline).await;
+        let (outcome, timings) = invocation::run(handler, request, connector, limits).await;
         let mut response = outcome.unwrap_or_else(|error| error.to_response(id));
         if self.settings.server_timing {
             timings.write_to(response.headers_mut());
@@ -222,10 +236,16 @@ impl Server {
         id: &str,
         body: impl Stream<Item = Result<impl Buf, warp::Error>>,
     ) -> Response {
-        drain(body).await;
+        let limits = self.limits(self.settings.http_deadline);
+        let drained = limits.within(async {
+            drain(body).await;
+            Ok(())
+        });
+        let error = drained.await.err().unwrap_or(error);
+        tracing::info!(status = error.status().as_u16(), invocation = id, "{error}");
         let mut response = error.to_response(id);
         if self.settings.server_timing {
-            crate::session::Timings::default().write_to(response.headers_mut());
+            Timings::default().write_to(response.headers_mut());
         }
         response
     }
