@@ -22,6 +22,22 @@ const METHODS: [Method; 9] = [
 const BINDING: &[&str] = &["type", "direction", "name", "dataType"];
 const HTTP_BINDING: &[&str] =
     &["type", "direction", "name", "dataType", "authLevel", "methods", "route", "webHookType"];
+/// The binding types of the host and of Microsoft's extensions. Others pass: anybody can write an extension.
+#[rustfmt::skip]
+const KINDS: &[&str] = &[
+    "activityTrigger", "apiHubFile", "apiHubFileTrigger", "assistantCreate", "assistantPost", "assistantQuery",
+    "assistantSkillTrigger", "blob", "blobTrigger", "cosmosDB", "cosmosDBTrigger", "daprBinding",
+    "daprBindingTrigger", "daprInvoke", "daprPublish", "daprSecret", "daprServiceInvocationTrigger", "daprState",
+    "daprTopicTrigger", "documentDB", "durableClient", "embeddings", "embeddingsStore", "entityTrigger",
+    "eventGrid", "eventGridTrigger", "eventHub", "eventHubTrigger", "http", "httpTrigger", "kafka", "kafkaTrigger",
+    "kusto", "manualTrigger", "mcpResourceTrigger", "mcpToolTrigger", "mobileTable", "mysql", "mysqlTrigger",
+    "notificationHub", "orchestrationClient", "orchestrationTrigger", "queue", "queueTrigger", "rabbitMQ",
+    "rabbitMQTrigger", "redis", "redisListTrigger", "redisPubSubTrigger", "redisStreamTrigger", "semanticSearch",
+    "sendGrid", "serviceBus", "serviceBusTrigger", "signalR", "signalRConnectionInfo", "signalREndpoints",
+    "signalRNegotiation", "signalRTrigger", "sql", "sqlTrigger", "table", "textCompletion", "timerTrigger",
+    "twilioSms", "warmupTrigger", "webPubSub", "webPubSubConnection", "webPubSubContext", "webPubSubRequest",
+    "webPubSubTrigger",
+];
 
 /// Reads a function; `None` where it is disabled. Its mode is for the project to say.
 pub(super) fn parse(
@@ -91,6 +107,20 @@ pub(super) fn parse(
     };
     let trigger = trigger.clone();
     Ok(Some(Function { name, file: path, trigger, bindings, http, mode: Mode::Payload }))
+}
+
+/// The binding type that was meant, if one letter is wrong, or two of a long one. `spelling` is more generous, which
+/// would refuse extensions: `ftpTrigger` is no `httpTrigger`.
+fn misspelt_kind(kind: &str) -> Option<&'static str> {
+    let kind = kind.to_ascii_lowercase();
+    let edits = |known: &&str| strsim::damerau_levenshtein(&kind, &known.to_ascii_lowercase());
+    let nearest = KINDS.iter().copied().min_by_key(edits)?;
+    let most = match nearest.len() {
+        ..4 => 0,
+        4..12 => 1,
+        _ => 2,
+    };
+    (1..=most).contains(&edits(&nearest)).then_some(nearest)
 }
 
 impl Binding {
@@ -183,6 +213,10 @@ impl File {
             )
         };
         let kind = kind.ok_or_else(|| missing("type", "httpTrigger"))?;
+        if let Some(meant) = misspelt_kind(kind) {
+            let place = format!("{place}type");
+            return Err(self.problem(&place, format!("`{kind}` is unknown; did you mean `{meant}`?")));
+        }
         let name = self.text(object, &place, "name")?.ok_or_else(|| missing("name", "req"))?;
         // The host's default is `in` (BindingMetadata.Direction).
         let direction = match self.text(object, &place, "direction")? {
@@ -238,12 +272,13 @@ impl File {
         let is_output = |binding: &&Binding| {
             binding.kind.eq_ignore_ascii_case("http") && binding.direction == Direction::Out
         };
-        Ok(HttpTrigger {
-            methods: self.methods(object)?,
-            route,
-            auth_level,
-            output: bindings.iter().find(is_output).map(|binding| binding.name.clone()),
-        })
+        let methods = self.methods(object)?;
+        let Some(output) = bindings.iter().find(is_output) else {
+            let problem = "has no `http` output, so every answer would be an empty 200; add \
+                           `{\"type\":\"http\",\"direction\":\"out\",\"name\":\"res\"}`";
+            return Err(self.problem("bindings", problem.to_owned()));
+        };
+        Ok(HttpTrigger { methods, route, auth_level, output: Some(output.name.clone()) })
     }
 
     fn methods(&self, object: &Map<String, Value>) -> Result<Vec<Method>, ProjectError> {

@@ -101,7 +101,7 @@ pub struct HttpTrigger {
     pub route: RouteTemplate,
     /// `authLevel` in lower case: `anonymous`, `function` or `admin`.
     pub auth_level: String,
-    /// The name of the `http` output; `$return` is possible.
+    /// The name of the `http` output; `$return` is possible. A project that was read always has one.
     pub output: Option<String>,
 }
 

@@ -137,10 +137,8 @@ fn only_a_plain_http_function_is_forwarded_or_proxied() {
     let queue = r#"{"type":"queue","direction":"out","name":"q","queueName":"x"}"#;
     let with_queue = HTTP.replace("]}", &format!(",{queue}]}}"));
     let timer = r#"{"bindings":[{"type":"timerTrigger","name":"t","schedule":"0 * * * * *"}]}"#;
-    let no_answer = r#"{"bindings":[{"type":"httpTrigger","name":"req"}]}"#;
     let files = [
         ("host.json", HOST),
-        ("NoAnswer/function.json", no_answer),
         ("Plain/function.json", HTTP),
         ("Queue/function.json", &with_queue),
         ("Timer/function.json", timer),
@@ -156,7 +154,7 @@ fn only_a_plain_http_function_is_forwarded_or_proxied() {
     ] {
         let modes: Vec<_> =
             read(&files, settings).unwrap().functions.iter().map(|function| function.mode).collect();
-        assert_eq!(modes, [Mode::Payload, plain, Mode::Payload, Mode::Payload]);
+        assert_eq!(modes, [plain, Mode::Payload, Mode::Payload]);
     }
 }
 
@@ -288,7 +286,10 @@ fn what_is_wrong_in_function_json_is_named() {
             trigger(r#","route":"todos/{id:itn}""#),
             "F/function.json: route `todos/{id:itn}` has an unknown constraint `itn`; did you mean `int`?",
         ),
-        (trigger(r#","route":"/todos""#), "F/function.json: route: the host puts `api/` before `/todos`"),
+        (
+            HTTP.replace(r#""req""#, r#""req","route":"/todos""#),
+            "F/function.json: route: the host puts `api/` before `/todos`",
+        ),
         (trigger(r#","name":"r q""#), "bindings[0].name: `r q` is no binding name"),
         (
             trigger("").replace("]}", r#",{"type":"timerTrigger","name":"t"}]}"#),
@@ -308,6 +309,49 @@ fn what_is_wrong_in_function_json_is_named() {
     let error =
         read(&[("host.json", HOST), ("F/function.json", HTTP)], &[("AzureWebJobs.F.Disabled", "ture")]);
     assert!(error.unwrap_err().to_string().starts_with("AzureWebJobs.F.Disabled: expected true or false"));
+}
+
+#[test]
+fn an_http_trigger_without_an_http_output_is_an_error_that_shows_what_to_add() {
+    let add = r#"F/function.json: bindings: has no `http` output, so every answer would be an empty 200; add `{"type":"http","direction":"out","name":"res"}`"#;
+    let trigger = r#"{"type":"httpTrigger","name":"req"}"#;
+    for more in [
+        "",
+        r#",{"type":"http","name":"res"}"#,
+        r#",{"type":"queue","direction":"out","name":"res","queueName":"q"}"#,
+    ] {
+        let function = format!(r#"{{"bindings":[{trigger}{more}]}}"#);
+        let error = read(&[("host.json", HOST), ("F/function.json", &function)], &[]).unwrap_err();
+        assert_eq!(error.to_string(), add, "{function}");
+    }
+}
+
+#[test]
+fn a_misspelt_binding_type_gets_the_nearest_and_the_type_of_an_extension_passes() {
+    let of_kinds = |kinds: [&str; 2]| {
+        let function =
+            HTTP.replace("httpTrigger", kinds[0]).replace("\"http\"", &format!("\"{}\"", kinds[1]));
+        read(&[("host.json", HOST), ("F/function.json", &function)], &[])
+    };
+    for (kinds, expected) in [
+        (["httpTriger", "http"], "bindings[0].type: `httpTriger` is unknown; did you mean `httpTrigger`?"),
+        (["timerTirgger", "http"], "did you mean `timerTrigger`?"),
+        (["http_trigger", "http"], "did you mean `httpTrigger`?"),
+        (["sqlTriggers", "http"], "did you mean `sqlTrigger`?"),
+        (["httpTrigger", "htp"], "bindings[1].type: `htp` is unknown; did you mean `http`?"),
+        (["queueTrigger", "serviceBuss"], "did you mean `serviceBus`?"),
+    ] {
+        let error = of_kinds(kinds).unwrap_err().to_string();
+        assert!(error.starts_with("F/function.json: bindings[") && error.contains(expected), "{error}");
+    }
+    for kinds in [
+        ["httpTrigger", "HTTP"],
+        ["mqttTrigger", "mqtt"],
+        ["ftpTrigger", "sftp"],
+        ["kafkaTrigger", "httpCustom"],
+    ] {
+        of_kinds(kinds).unwrap_or_else(|error| panic!("{kinds:?}: {error}"));
+    }
 }
 
 #[test]
