@@ -34,6 +34,8 @@ pub struct Project {
     pub function_timeout: Option<Duration>,
     /// The functions that are not disabled, sorted by name.
     pub functions: Vec<Function>,
+    /// The names of those that are, sorted: the host calls none of them.
+    pub disabled: Vec<String>,
 }
 
 /// How the host starts the handler: `customHandler` of `host.json`, with `%X%` as it stands there.
@@ -139,11 +141,13 @@ impl Project {
             handler: host.handler()?,
             function_timeout: host.function_timeout()?,
             functions: Vec::new(),
+            disabled: Vec::new(),
         };
         for name in function_folders(root)? {
             project.check_name(&name)?;
-            if let Some(function) = project.read_function(name, environment)? {
-                project.functions.push(function);
+            match project.read_function(&name, environment)? {
+                Some(function) => project.functions.push(function),
+                None => project.disabled.push(name),
             }
         }
         Ok(project)
@@ -171,13 +175,13 @@ impl Project {
     /// Reads one function; `None` where it is disabled.
     fn read_function(
         &self,
-        name: String,
+        name: &str,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Option<Function>, ProjectError> {
-        let path = self.root.join(&name).join("function.json");
+        let path = self.root.join(name).join("function.json");
         let text = fs::read_to_string(&path)
             .map_err(|source| ProjectError::Unreadable { path: path.clone(), source })?;
-        let Some(mut function) = function_json::parse(name, path, &text, environment)? else {
+        let Some(mut function) = function_json::parse(name.to_owned(), path, &text, environment)? else {
             return Ok(None);
         };
         if let Some(http) = &function.http {

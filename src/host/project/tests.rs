@@ -173,6 +173,19 @@ fn a_disabled_function_is_left_out_even_if_its_bindings_are_broken() {
 }
 
 #[test]
+fn the_names_of_disabled_functions_are_kept() {
+    let files = [
+        ("host.json", HOST),
+        ("A/function.json", HTTP),
+        ("B/function.json", r#"{"disabled": true}"#),
+        ("C/function.json", HTTP),
+    ];
+    let project = read(&files, &[("AzureWebJobs.C.Disabled", "true")]).unwrap();
+    assert_eq!(project.disabled, ["B", "C"]);
+    assert_eq!(project.functions.iter().map(|function| &*function.name).collect::<Vec<_>>(), ["A"]);
+}
+
+#[test]
 fn a_folder_without_host_json_is_named_with_the_setting_that_points_elsewhere() {
     let folder = Folder::new();
     for path in [folder.path.clone(), folder.path.join("nowhere")] {
