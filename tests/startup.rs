@@ -47,6 +47,14 @@ async fn a_handler_of_the_wrong_kind_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_function_that_is_switched_off_leaves_the_others_serving() {
+    let (project, app) = App::project_with(&["Todos", "Off"], &[("AzureWebJobs.Off.Disabled", "true")]);
+    let app = App::start(project, app.http("Todos", http).http("Off", http)).await;
+    assert_eq!(app.get("/api/Todos").await.status(), 200);
+    assert_eq!(app.get("/api/Off").await.status(), 404);
+}
+
+#[tokio::test]
 async fn two_handlers_for_one_function_are_an_error() {
     let (_project, app) = App::project(&["Todos"]);
     let error = start_error(app.http("Todos", http).http("Todos", http)).await;
