@@ -76,24 +76,30 @@ impl fmt::Debug for ServerError {
     }
 }
 
-/// Cuts the stored values out of the messages that quote them: `The duplicate key value is (…)` of 2627 and
-/// 2601, `Truncated value: '…'` of 2628, `converting the nvarchar value '…'` of 245 and 248, `RAISERROR` texts
-/// (50000 and above) whole.
+/// Cuts the stored values out of the messages that quote them. Where such a message reads otherwise than in English,
+/// which `SET LANGUAGE` can bring about, and of `RAISERROR` texts (50000 and above), nothing is shown.
 fn without_values(number: u32, message: &str) -> Cow<'_, str> {
-    let cut = |marker: &str, end: char| match message.find(marker) {
+    // What the value stands behind, and the first character after it (sys.messages).
+    let (marker, end) = match number {
+        1505 | 2601 | 2627 => ("duplicate key value is (", ")"),
+        2628 => ("Truncated value: '", "'"),
+        // 8114 is often without a value: `Error converting data type varchar to int.`
+        8114 if !message.contains('\'') && message.starts_with("Error converting data type ") => {
+            return Cow::Borrowed(message);
+        }
+        244 | 245 | 248 | 8114 => ("value '", "'"),
+        220 | 232 => ("value = ", ""),
+        50000.. => return Cow::Borrowed("raised by the application's SQL; its text is not logged"),
+        _ => return Cow::Borrowed(message),
+    };
+    match message.find(marker) {
         Some(at) => {
             let start = at + marker.len();
-            let stop = message[start..].rfind(end).map_or(message.len(), |offset| start + offset);
-            Cow::Owned(format!("{}…{}", &message[..start], &message[stop..]))
+            let value = &message[start..];
+            let stop = if end.is_empty() { None } else { value.rfind(end) };
+            Cow::Owned(format!("{}…{}", &message[..start], stop.map_or("", |stop| &value[stop..])))
         }
-        None => Cow::Borrowed(message),
-    };
-    match number {
-        2601 | 2627 => cut("duplicate key value is (", ')'),
-        2628 => cut("Truncated value: '", '\''),
-        245 | 248 | 8114 => cut("value '", '\''),
-        50000.. => Cow::Borrowed("raised by the application's SQL; its text is not logged"),
-        _ => Cow::Borrowed(message),
+        None => Cow::Borrowed("its text is not logged, because it may quote a stored value"),
     }
 }
 
@@ -128,11 +134,41 @@ mod tests {
                 "String or binary data would be truncated in table 'dbo.t', column 'c'. Truncated value: 'secret'.",
             ),
             (245, "Conversion failed when converting the nvarchar value 'secret' to data type int."),
+            (248, "The conversion of the nvarchar value 'secret' overflowed an int column."),
+            (
+                244,
+                "The conversion of the varchar value 'secret' overflowed an INT2 column. Use a larger integer column.",
+            ),
+            (8114, "Error converting data type nvarchar value 'se'cret' to numeric."),
+            (220, "Arithmetic overflow error for data type tinyint, value = secret."),
+            (232, "Arithmetic overflow error for type int, value = secret."),
+            (
+                1505,
+                "The CREATE UNIQUE INDEX statement terminated because a duplicate key was found for the object name 'dbo.t' and the index name 'ix'. The duplicate key value is (secret).",
+            ),
+            (2627, "Verletzung der Einschränkung 'uq'. Der doppelte Schlüsselwert ist (secret)."),
+            (245, "Fehler beim Konvertieren des nvarchar-Werts 'secret' in den int-Datentyp."),
+            (8114, "Fehler beim Konvertieren von 'secret'."),
+            (220, "Arithmetischer Überlauffehler, Wert = secret."),
+            (50000, "secret"),
             (50001, "secret"),
         ] {
             let error = server_error(number, message);
             assert!(!format!("{error} {error:?}").contains("cret"), "{error}");
             assert!(error.to_string().contains(&number.to_string()));
         }
+    }
+    #[test]
+    fn what_quotes_no_value_is_shown() {
+        for (number, message) in [
+            (208, "Invalid object name 'dbo.t'."),
+            (8152, "String or binary data would be truncated."),
+            (8114, "Error converting data type varchar to int."),
+            (40510, "Statement 'USE' is not supported in this version of SQL Server."),
+        ] {
+            assert!(server_error(number, message).to_string().ends_with(message), "{number}");
+        }
+        let error = server_error(2627, "Cannot insert into 'dbo.t'. The duplicate key value is (secret).");
+        assert!(error.to_string().ends_with("Cannot insert into 'dbo.t'. The duplicate key value is (…)."));
     }
 }
