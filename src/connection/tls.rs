@@ -191,10 +191,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for PreloginFrames<S> {
                 this.payload_left = length - HEADER;
             }
         }
-        let mut part = buffer.take(this.payload_left);
+        // Initialized first, so that what `part` fills may be advanced over, whoever's buffer this is.
+        let room = buffer.remaining().min(this.payload_left);
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
         ready!(Pin::new(&mut this.inner).poll_read(cx, &mut part))?;
         let read = part.filled().len();
-        // `part` borrows the unfilled part of `buffer`, which was initialized by `take`.
         buffer.advance(read);
         this.payload_left -= read;
         Poll::Ready(Ok(()))
@@ -259,5 +260,24 @@ impl ServerCertVerifier for NoVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn handshake_bytes_are_unwrapped_into_a_buffer_that_nobody_initialized() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let (mut server, client) = tokio::io::duplex(64);
+        server.write_all(&packet(TYPE_PRELOGIN, b"hand", false, 0)).await.unwrap();
+        server.write_all(&packet(TYPE_PRELOGIN, b"shake", true, 1)).await.unwrap();
+        drop(server);
+        let mut frames = PreloginFrames::new(client, true);
+        let mut read = Vec::with_capacity(32);
+        while frames.read_buf(&mut read).await.unwrap() > 0 {}
+        assert_eq!(read, b"handshake");
     }
 }
