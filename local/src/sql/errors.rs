@@ -15,8 +15,9 @@ pub(crate) struct SqlError {
     pub(crate) reported: bool,
 }
 
-/// The number of the errors that only this endpoint has: what it does not support.
-pub(crate) const NOT_SUPPORTED: u32 = 50_000;
+/// Azure SQL's number for a statement that it does not support. From 50000 on, numbers are the application's own,
+/// and clients treat their texts so.
+pub(crate) const NOT_SUPPORTED: u32 = 40_510;
 
 pub(crate) fn error(number: u32, message: impl Into<String>) -> SqlError {
     let (class, state) = match number {
