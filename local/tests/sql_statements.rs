@@ -152,6 +152,9 @@ async fn errors_have_sql_servers_numbers() {
         ("CREATE SEQUENCE s", 40510),
         ("SET DEADLOCK_PRIORITY LOW", 40510),
         ("SELECT TOP 5 PERCENT id FROM t", 40510),
+        ("CREATE TABL nope (id int)", 102),
+        ("UPDATE t SET", 102),
+        ("ALTER TABLE t ADDD x int", 102),
     ] {
         assert_eq!(fails(&mut sql, text).await, expected, "{text}");
     }
@@ -168,6 +171,56 @@ async fn errors_have_sql_servers_numbers() {
         "WITH c AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM c) SELECT REPLICATE('x', 8000) FROM c";
     assert_eq!(fails(&mut sql, endless).await, 701);
     assert_eq!(read(&mut sql, "SELECT COUNT(*) FROM t").await, ["Some(1)"]);
+}
+
+#[tokio::test]
+async fn a_statement_that_the_endpoint_does_not_have_is_named_and_nothing_of_its_batch_runs() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(&mut sql, "CREATE TABLE t (id int)").await;
+    for (text, name) in [
+        ("CREATE PROCEDURE p @a int AS BEGIN SET NOCOUNT ON; SELECT @a END", "CREATE PROCEDURE"),
+        ("CREATE OR ALTER PROC dbo.p AS INSERT t VALUES (1); INSERT t VALUES (2)", "CREATE PROC"),
+        ("CREATE TRIGGER tr ON t AFTER INSERT AS INSERT t VALUES (1)", "CREATE TRIGGER"),
+        ("CREATE FUNCTION dbo.f (@a int) RETURNS int AS BEGIN RETURN @a END", "CREATE FUNCTION"),
+        ("CREATE TYPE dbo.ids AS TABLE (id int)", "CREATE TYPE"),
+        ("CREATE USER [app] FROM EXTERNAL PROVIDER", "CREATE USER"),
+        ("ALTER ROLE db_datareader ADD MEMBER [app]", "ALTER ROLE"),
+        ("CREATE SYNONYM s FOR dbo.t", "CREATE SYNONYM"),
+        ("ALTER DATABASE CURRENT SET RECOVERY SIMPLE", "ALTER DATABASE"),
+        ("ALTER TABLE dbo.t ALTER COLUMN id bigint NOT NULL", "ALTER TABLE … ALTER COLUMN"),
+        ("ALTER TABLE [t] NOCHECK CONSTRAINT ALL", "ALTER TABLE … NOCHECK CONSTRAINT"),
+        ("ALTER INDEX ALL ON t REBUILD", "ALTER INDEX"),
+        ("UPDATE STATISTICS t", "UPDATE STATISTICS"),
+        ("DBCC CHECKIDENT ('t', RESEED, 0)", "DBCC"),
+        ("GRANT SELECT ON OBJECT::dbo.t TO [app]", "GRANT"),
+    ] {
+        let answer = match sql.simple_query(text).await {
+            Ok(answer) => answer.into_results().await.map(drop),
+            Err(error) => Err(error),
+        };
+        let Err(tiberius::error::Error::Server(error)) = answer else { panic!("{text}: {answer:?}") };
+        let expected = format!("This is not supported by the local Azure SQL endpoint: {name}.");
+        assert_eq!((error.code(), error.class(), error.message()), (40510, 16, expected.as_str()), "{text}");
+    }
+    assert_eq!(read(&mut sql, "SELECT COUNT(*) FROM t").await, ["Some(0)"]);
+}
+
+#[tokio::test]
+async fn keys_and_indexes_may_say_how_they_are_stored() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE t (id int NOT NULL, n int UNIQUE NONCLUSTERED, x int, \
+         CONSTRAINT pk_t PRIMARY KEY CLUSTERED (id ASC)); CREATE TABLE u (id int PRIMARY KEY NONCLUSTERED); \
+         CREATE NONCLUSTERED INDEX ix_n ON t (n DESC); CREATE UNIQUE NONCLUSTERED INDEX ix_x ON t (x); \
+         CREATE CLUSTERED INDEX ix_u ON u (id); INSERT t VALUES (1, 1, 1)",
+    )
+    .await;
+    assert_eq!(fails(&mut sql, "INSERT t VALUES (1, 2, 2)").await, 2627);
+    assert_eq!(fails(&mut sql, "INSERT t VALUES (2, 1, 2)").await, 2627);
+    assert_eq!(fails(&mut sql, "INSERT t VALUES (2, 2, 1)").await, 2601);
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ mod steps;
 mod transaction;
 mod translate;
 mod type_info;
+mod unread;
 
 use std::{
     io,

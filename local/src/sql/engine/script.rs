@@ -103,8 +103,8 @@ fn too_long_a_chain(tokens: &[TokenWithSpan]) -> Option<u32> {
     None
 }
 
-/// Two forms that `sqlparser` does not take, in forms that it does: a variable behind FETCH NEXT as a placeholder
-/// (they print the same), and DELETE without FROM.
+/// Three forms that `sqlparser` does not take, in forms that it does: a variable behind FETCH NEXT as a placeholder
+/// (they print the same), DELETE without FROM, and keys and indexes that say how they are stored.
 fn adapted(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let keyword = |token: &TokenWithSpan| match &token.token {
@@ -118,6 +118,13 @@ fn adapted(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             continue;
         }
         if let Token::Word(word) = &token.token {
+            // Both are reserved words of T-SQL: without quotes, neither is a name.
+            if matches!(last, Keyword::CREATE | Keyword::UNIQUE | Keyword::KEY)
+                && word.quote_style.is_none()
+                && ["CLUSTERED", "NONCLUSTERED"].iter().any(|kind| word.value.eq_ignore_ascii_case(kind))
+            {
+                continue;
+            }
             if matches!(last, Keyword::NEXT | Keyword::FIRST) && word.value.starts_with('@') {
                 token.token = Token::Placeholder(word.value.to_lowercase());
             } else if last == Keyword::DELETE

@@ -2,7 +2,7 @@
 
 use sqlparser::{
     ast::Expr,
-    parser::Parser,
+    parser::{Parser, ParserError},
     tokenizer::{Token, Word},
 };
 
@@ -262,8 +262,20 @@ impl<'a> Script<'a> {
     }
 
     pub(super) fn statement(&mut self) -> Parsed<Action> {
-        let line = self.line();
-        let statement = self.parser.parse_statement().map_err(|failure| refused(failure, line))?;
-        Ok(Action::Statement(Box::new(statement)))
+        let (line, start) = (self.line(), self.parser.index());
+        if let Some(name) = self.never_read() {
+            return Err(not_supported(name));
+        }
+        match self.parser.parse_statement() {
+            Ok(statement) => Ok(Action::Statement(Box::new(statement))),
+            Err(failure) => {
+                while self.parser.index() > start {
+                    self.parser.prev_token();
+                }
+                let deep = matches!(failure, ParserError::RecursionLimitExceeded);
+                let unread = self.unread().filter(|_| !deep);
+                Err(unread.map_or_else(|| refused(failure, line), not_supported))
+            }
+        }
     }
 }

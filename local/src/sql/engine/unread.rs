@@ -1,0 +1,124 @@
+//! Names the T-SQL statements that `sqlparser` cannot read, so that nobody takes them for a mistake of their own.
+
+use super::steps::Script;
+
+/// Their bodies run to the end of the batch, or their options in words that look like a statement's start: a
+/// part of them that can be read is not the statement.
+const NEVER_READ: &[&str] = &[
+    "PROCEDURE",
+    "PROC",
+    "FUNCTION",
+    "TRIGGER",
+    "TYPE",
+    "USER",
+    "ROLE",
+    "LOGIN",
+    "SYNONYM",
+    "DATABASE",
+    "ASSEMBLY",
+    "CERTIFICATE",
+    "CREDENTIAL",
+    "STATISTICS",
+];
+
+/// What CREATE, ALTER and DROP take besides.
+const OBJECTS: &[&str] = &[
+    "AGGREGATE",
+    "APPLICATION",
+    "ASYMMETRIC",
+    "COLUMNSTORE",
+    "DEFAULT",
+    "EXTERNAL",
+    "FULLTEXT",
+    "MASTER",
+    "PARTITION",
+    "QUEUE",
+    "RULE",
+    "SCHEMA",
+    "SECURITY",
+    "SEQUENCE",
+    "SPATIAL",
+    "SYMMETRIC",
+    "VIEW",
+    "XML",
+];
+
+/// What ALTER TABLE does besides adding and dropping.
+const TABLE_CHANGES: &[&str] =
+    &["ALTER", "CHECK", "DISABLE", "ENABLE", "NOCHECK", "REBUILD", "SET", "SWITCH", "WITH"];
+
+/// Statements that their first word tells.
+const FIRST_WORDS: &[&str] = &[
+    "BACKUP",
+    "BULK",
+    "CHECKPOINT",
+    "CLOSE",
+    "DBCC",
+    "DEALLOCATE",
+    "DENY",
+    "DISABLE",
+    "ENABLE",
+    "FETCH",
+    "GOTO",
+    "GRANT",
+    "KILL",
+    "OPEN",
+    "READTEXT",
+    "RECONFIGURE",
+    "RESTORE",
+    "REVERT",
+    "REVOKE",
+    "SHUTDOWN",
+    "UPDATETEXT",
+    "WRITETEXT",
+];
+
+impl Script<'_> {
+    fn upper(&self, ahead: usize) -> String {
+        self.word_at(ahead).unwrap_or_default().to_ascii_uppercase()
+    }
+
+    /// The verb of CREATE, ALTER or DROP and the kind of its object.
+    fn definition(&self) -> Option<(String, String)> {
+        let verb = self.upper(0);
+        if !matches!(verb.as_str(), "CREATE" | "ALTER" | "DROP") {
+            return None;
+        }
+        let replaces = self.upper(1) == "OR" && self.upper(2) == "ALTER";
+        Some((verb, self.upper(if replaces { 3 } else { 1 })))
+    }
+
+    /// The statement that begins here, where it must not even be tried.
+    pub(super) fn never_read(&self) -> Option<String> {
+        let (verb, kind) = self.definition()?;
+        (verb != "DROP" && NEVER_READ.contains(&kind.as_str())).then(|| format!("{verb} {kind}"))
+    }
+
+    /// The statement that begins here and could not be read, where it is one of T-SQL's.
+    pub(super) fn unread(&self) -> Option<String> {
+        let first = self.upper(0);
+        if FIRST_WORDS.contains(&first.as_str()) {
+            return Some(first);
+        }
+        if first == "UPDATE" && self.upper(1) == "STATISTICS" {
+            return Some("UPDATE STATISTICS".to_owned());
+        }
+        let (verb, kind) = self.definition()?;
+        if verb == "ALTER" && kind == "TABLE" {
+            return self.table_change();
+        }
+        let known = NEVER_READ.contains(&kind.as_str()) || OBJECTS.contains(&kind.as_str());
+        (known || verb == "ALTER" && kind == "INDEX").then(|| format!("{verb} {kind}"))
+    }
+
+    /// What stands behind the name of ALTER TABLE's table: one part, or up to three with dots between.
+    fn table_change(&self) -> Option<String> {
+        use sqlparser::tokenizer::Token;
+        let dot = |ahead| matches!(self.parser.peek_nth_token_ref(ahead).token, Token::Period);
+        let behind = (3..).step_by(2).take(4).find(|ahead| !dot(*ahead))?;
+        let (change, what) = (self.upper(behind), self.upper(behind + 1));
+        TABLE_CHANGES
+            .contains(&change.as_str())
+            .then(|| format!("ALTER TABLE … {change} {what}").trim_end().to_owned())
+    }
+}
