@@ -2,7 +2,10 @@
 
 use serde::{
     Deserializer,
-    de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor, value::StrDeserializer},
+    de::{
+        self, DeserializeOwned, DeserializeSeed, Expected, IntoDeserializer, Unexpected, Visitor,
+        value::StrDeserializer,
+    },
     forward_to_deserialize_any,
 };
 use tiberius::{ColumnData, FromSql, Row};
@@ -21,21 +24,79 @@ pub(super) fn deserialize<T: DeserializeOwned>(row: &Row) -> Result<T> {
     T::deserialize(RowDeserializer { row }).map_err(|Mismatch(text)| Error::Value(text))
 }
 
-/// A row does not fit the type that it is read into.
+/// A row does not fit the type that it is read into. Its text holds no value of the row: it may reach the log.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Mismatch(String);
 
+impl Mismatch {
+    fn in_column(self, name: &str) -> Self {
+        Mismatch(format!("column `{name}`: {self}"))
+    }
+}
+
+/// What is said where nothing else is known to be free of values: the application's own words, and the driver's.
+const DOES_NOT_FIT: &str = "it does not fit the type it is read into";
+
 impl de::Error for Mismatch {
-    fn custom<T: std::fmt::Display>(message: T) -> Self {
-        Mismatch(message.to_string())
+    fn custom<T: std::fmt::Display>(_: T) -> Self {
+        Mismatch(DOES_NOT_FIT.to_owned())
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Mismatch(format!("{}, expected {expected}", kind(&found)))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Mismatch(format!("{} that does not fit, expected {expected}", kind(&found)))
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Mismatch(format!("unknown variant, expected {}", one_of(expected)))
+    }
+
+    fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
+        Mismatch(format!("another length, expected {expected}"))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Mismatch(format!("there is no column `{field}`"))
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Mismatch(format!("there are two columns `{field}`"))
+    }
+
+    // Not named: text may be read as a field's name, too (`#[serde(field_identifier)]`).
+    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
+        Mismatch(format!("unknown field, expected {}", one_of(expected)))
     }
 }
 
 impl From<tiberius::error::Error> for Mismatch {
-    fn from(error: tiberius::error::Error) -> Self {
-        Mismatch(error.to_string())
+    fn from(_: tiberius::error::Error) -> Self {
+        Mismatch(DOES_NOT_FIT.to_owned())
     }
+}
+
+/// What was found, without its value.
+fn kind(found: &Unexpected<'_>) -> &'static str {
+    match found {
+        Unexpected::Bool(_) => "a bit",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "an integer",
+        Unexpected::Float(_) => "a floating point number",
+        Unexpected::Char(_) | Unexpected::Str(_) => "a text",
+        Unexpected::Bytes(_) => "binary data",
+        Unexpected::Unit | Unexpected::Option => "NULL",
+        Unexpected::Seq => "a sequence",
+        Unexpected::Map => "a row",
+        _ => "something else",
+    }
+}
+
+fn one_of(names: &[&str]) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 #[derive(Clone, Copy)]
@@ -143,7 +204,7 @@ impl<'de> de::MapAccess<'de> for Columns<'_> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Mismatch> {
         let Some(column) = self.row.columns().get(self.next) else { return Ok(None) };
         let name: StrDeserializer<'_, Mismatch> = column.name().into_deserializer();
-        seed.deserialize(name).map(Some)
+        seed.deserialize(name).map(Some).map_err(|error| error.in_column(column.name()))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mismatch> {
@@ -181,9 +242,8 @@ impl Column<'_> {
 
     /// Reads the value; an error names the column, and no value.
     fn read<'de, T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Mismatch> {
-        seed.deserialize(self).map_err(|Mismatch(text)| {
-            let name = self.row.columns().get(self.index).map_or("", |column| column.name());
-            Mismatch(format!("column `{name}`: {}", crate::http::without_value(&text)))
+        seed.deserialize(self).map_err(|error| {
+            error.in_column(self.row.columns().get(self.index).map_or("", |column| column.name()))
         })
     }
 
@@ -289,5 +349,62 @@ impl<'de> Deserializer<'de> for Column<'_> {
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
         seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum State {
+        Open,
+        Done,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(field_identifier, rename_all = "lowercase")]
+    enum Name {
+        Title,
+    }
+
+    fn said<T: DeserializeOwned + std::fmt::Debug>(
+        value: impl IntoDeserializer<'static, Mismatch>,
+    ) -> String {
+        T::deserialize(value.into_deserializer()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_error_says_what_was_found_and_expected_and_never_the_value() {
+        for (said, expected) in [
+            (said::<u8>(300_i32), "an integer that does not fit, expected u8"),
+            (said::<i32>("the-secret-row"), "a text, expected i32"),
+            (said::<bool>(1.5_f64), "a floating point number, expected a boolean"),
+            (said::<char>("the-secret-row"), "a text that does not fit, expected a character"),
+            (said::<State>("the-secret-row"), "unknown variant, expected `open`, `done`"),
+            (said::<Name>("the-secret-row"), "unknown field, expected `title`"),
+            (said::<std::net::Ipv4Addr>("the-secret-row"), DOES_NOT_FIT),
+            (<Mismatch as de::Error>::custom("invalid type: x, expected y").to_string(), DOES_NOT_FIT),
+            (
+                Mismatch::from(tiberius::error::Error::Conversion("the-secret-row".into())).to_string(),
+                DOES_NOT_FIT,
+            ),
+        ] {
+            assert_eq!(said, expected);
+        }
+    }
+
+    #[test]
+    fn a_missing_column_is_named() {
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "only read")]
+        struct Todo {
+            title: String,
+        }
+        let none = de::value::MapDeserializer::<_, Mismatch>::new(std::iter::empty::<(&str, &str)>());
+        assert_eq!(Todo::deserialize(none).unwrap_err().to_string(), "there is no column `title`");
     }
 }
