@@ -221,7 +221,7 @@ fn the_credential_is_chosen_by_the_string_and_the_azure_sdks_variables() {
         ),
         (
             "ActiveDirectoryManagedIdentity",
-            &[("AZURE_TOKEN_CREDENTIALS", "dev")][..],
+            &[("AZURE_TOKEN_CREDENTIALS", "prod")][..],
             Credential::ManagedIdentity { client_id: none.clone() },
         ),
     ] {
@@ -345,6 +345,16 @@ fn a_bad_variable_is_named() {
         error.contains("`Authentication=ActiveDirectoryMsi` and AZURE_TOKEN_CREDENTIALS=AzureCliCredential"),
         "{error}"
     );
+    let error = from(&[string, ("AZURE_TOKEN_CREDENTIALS", "dev")]).unwrap_err().to_string();
+    assert!(error.contains("and AZURE_TOKEN_CREDENTIALS=dev contradict each other"), "{error}");
+    let error = from(&[string, ("AZURE_CLIENT_ID", "me")]).unwrap_err().to_string();
+    assert!(error.starts_with("AZURE_CLIENT_ID: `me` is no client id; expected a GUID"), "{error}");
+    for (one, missing) in
+        [("AZURE_SQL_PASSWORD", "AZURE_SQL_USER"), ("AZURE_SQL_USERNAME", "AZURE_SQL_PASSWORD")]
+    {
+        let error = from(&[("AZURE_SQL_SERVER", "h"), (one, "x")]).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{one}` has no `{missing}`")), "{error}");
+    }
     let users = [("AZURE_SQL_USERNAME", "a"), ("AZURE_SQL_USER", "b")];
     let error = from(&[&[("AZURE_SQL_SERVER", "h")], &users[..]].concat()).unwrap_err().to_string();
     assert!(error.starts_with("AZURE_SQL_USERNAME and AZURE_SQL_USER: "), "{error}");
@@ -397,6 +407,7 @@ const BAD: &[(&str, &str)] = &[
     ("Server=h;Encrypt=Optional", "Azure SQL takes no unencrypted connection"),
     ("Server=h;Encrypt=maybe", "`Encrypt=maybe` is unknown; expected yes, strict"),
     ("Server=h;TrustServerCertificate=yes", "`TrustServerCertificate=yes` is refused for h"),
+    ("Server=h;TrustServerCertificate=1", "`TrustServerCertificate=1` is refused for h"),
     (
         "Server=.;TrustServerCertificate=yes;ServerCertificate=x",
         "`TrustServerCertificate=yes` and `ServerCertificate`",
@@ -416,6 +427,7 @@ const BAD: &[(&str, &str)] = &[
     ("Server=h;User Instance=true", "`User Instance` is refused"),
     ("jdbc:sqlserver://h;trustStorePassword=$P", "`trustStorePassword` is refused"),
     ("jdbc:sqlserver://h;AADSecurePrincipalSecret=$P", "`AADSecurePrincipalSecret` is refused"),
+    ("Server=h;Connect Timeout=-1", "`Connect Timeout`: `-1` is no time limit; expected 1 to 600"),
     ("Server=h;Connect Timeout=0", "`Connect Timeout`: `0` is no time limit; expected 1 to 600"),
     ("jdbc:sqlserver://h;loginTimeout=9999", "`loginTimeout`: `9999`"),
     ("Server=h;Packet Size=100", "`Packet Size=100` is out of range; expected 512 to 32767"),

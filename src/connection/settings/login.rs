@@ -5,6 +5,8 @@ use crate::{connection::keywords::Field, spelling};
 
 const TOKEN_CREDENTIALS: &str = "AZURE_TOKEN_CREDENTIALS";
 const CLIENT_ID: &str = "AZURE_CLIENT_ID";
+const EXPECTED_ID: &str = "expected a GUID such as 00000000-0000-0000-0000-000000000000, or leave it out for the \
+                           system-assigned identity";
 
 /// Which credential a setting asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,15 +108,19 @@ pub(super) fn login(values: &Values, environment: Environment<'_>) -> Result<Log
             }
             (Some((key, _)), None) => {
                 return Err(values.error(format!(
-                    "`{key}` has no `Password`; add one, or for the client id of a user-assigned identity write \
-                     `Authentication=ActiveDirectoryManagedIdentity`"
+                    "`{key}` has no `{}`; add one, or for the client id of a user-assigned identity write `{}`",
+                    values.name("Password", "AZURE_SQL_PASSWORD"),
+                    values.name("Authentication=ActiveDirectoryManagedIdentity", "AZURE_SQL_CLIENTID")
                 )));
             }
             (None, Some((key, _))) => {
-                return Err(values.error(format!("`{key}` has no `User ID`; add it, or remove the password")));
+                let user = values.name("User ID", "AZURE_SQL_USER");
+                return Err(values.error(format!("`{key}` has no `{user}`; add it, or remove the password")));
             }
             (None, None) if matches!(method, Method::Password) => {
-                return Err(values.error(format!("`{said}` needs `User ID` and `Password`; add them")));
+                let user = values.name("User ID", "AZURE_SQL_USER");
+                let password = values.name("Password", "AZURE_SQL_PASSWORD");
+                return Err(values.error(format!("`{said}` needs `{user}` and `{password}`; add them")));
             }
             (None, None) => Kind::Environment,
         },
@@ -123,7 +129,7 @@ pub(super) fn login(values: &Values, environment: Environment<'_>) -> Result<Log
     let client_id = client_id(values, user)?;
     let kind = match (kind, named) {
         (Kind::Environment, Some((_, named))) => named,
-        (kind, Some((name, named))) if !matches!(name, "prod" | "dev") && kind != named => {
+        (kind, Some((name, named))) if name != "prod" && kind != named => {
             return Err(values.error(format!(
                 "`{said}` and {TOKEN_CREDENTIALS}={name} contradict each other; remove one"
             )));
@@ -131,7 +137,12 @@ pub(super) fn login(values: &Values, environment: Environment<'_>) -> Result<Log
         (kind, _) => kind,
     };
     // WorkloadIdentityCredential reads the variable itself.
-    let client_id = client_id.or_else(|| set(environment, CLIENT_ID));
+    let client_id = match (client_id, set(environment, CLIENT_ID)) {
+        (None, Some(id)) if !is_guid(&id) => {
+            return Err(SettingsError::new(CLIENT_ID, format!("`{id}` is no client id; {EXPECTED_ID}")));
+        }
+        (own, of_environment) => own.or(of_environment),
+    };
     let has = |name| set(environment, name).is_some();
     let in_production = matches!(named, Some(("prod", _))) && kind == Kind::Environment;
     Ok(Login::Token(match kind {
@@ -201,13 +212,14 @@ fn client_id(values: &Values, user: Option<(&str, &str)>) -> Result<Option<Strin
             Some(found) => found,
         },
     };
-    if uuid::Uuid::try_parse(id).is_err() {
-        return Err(values.error(format!(
-            "`{key}={id}` is no client id; expected a GUID such as 00000000-0000-0000-0000-000000000000, or leave it \
-             out for the system-assigned identity"
-        )));
+    if !is_guid(id) {
+        return Err(values.error(format!("`{key}={id}` is no client id; {EXPECTED_ID}")));
     }
     Ok(Some(id.to_owned()))
+}
+
+fn is_guid(id: &str) -> bool {
+    uuid::Uuid::try_parse(id).is_ok()
 }
 
 fn credential_by_name(environment: Environment<'_>) -> Result<Option<(&'static str, Kind)>, SettingsError> {

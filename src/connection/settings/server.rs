@@ -122,20 +122,20 @@ pub(super) fn trust(
             host_name_in_certificate,
         });
     }
-    let key = values.get(Field::TrustServerCertificate).map_or("TrustServerCertificate", |(key, _)| key);
+    let (key, yes) = values.get(Field::TrustServerCertificate).unwrap_or(("TrustServerCertificate", "yes"));
     if !server.is_loopback() {
         return Err(values.error(format!(
-            "`{key}=yes` is refused for {}: anybody on the way could read the token; write `{key}=no`, and where \
+            "`{key}={yes}` is refused for {}: anybody on the way could read the token; write `{key}=no`, and where \
              the certificate is not a public one, `ServerCertificate=FILE.pem`",
             server.host
         )));
     }
     if let Some((other, _)) = certificate.or(name) {
-        return Err(values.error(format!("`{key}=yes` and `{other}` contradict each other; remove one")));
+        return Err(values.error(format!("`{key}={yes}` and `{other}` contradict each other; remove one")));
     }
     if encryption == Encryption::Strict {
         return Err(values.error(format!(
-            "`{key}=yes` and `Encrypt=strict` contradict each other: strict verifies the certificate; remove one"
+            "`{key}={yes}` and `Encrypt=strict` contradict each other: strict verifies the certificate; remove one"
         )));
     }
     Ok(Trust::Anything)

@@ -112,6 +112,11 @@ impl Values {
         (!value.is_empty()).then_some((pair.key.as_str(), value))
     }
 
+    /// What a key is called in this source: in a connection string, or among Service Connector's variables.
+    pub(super) fn name(&self, key: &'static str, variable: &'static str) -> &'static str {
+        if self.source == "AZURE_SQL_SERVER" { variable } else { key }
+    }
+
     /// An error of this source.
     pub(super) fn error(&self, problem: impl Into<String>) -> SettingsError {
         SettingsError::new(&self.source, problem)
@@ -147,7 +152,8 @@ impl Values {
     pub(super) fn seconds(&self, field: Field) -> Result<Option<Duration>, SettingsError> {
         match self.get(field) {
             // The default of mssql-jdbc's queryTimeout, written out.
-            None | Some((_, "-1")) => Ok(None),
+            Some((_, "-1")) if field == Field::CommandTimeout => Ok(None),
+            None => Ok(None),
             Some((key, value)) => {
                 seconds(value).map(Some).map_err(|problem| self.error(format!("`{key}`: {problem}")))
             }
