@@ -298,6 +298,65 @@ fn two_sources_that_say_the_same_are_one_and_two_that_differ_are_an_error_that_n
 }
 
 #[test]
+fn a_service_connector_variable_beside_a_connection_string_must_say_the_same() {
+    let text = format!("Server=h;Database=db;User ID={ID};Authentication=ActiveDirectoryManagedIdentity");
+    let string = ("AZURE_SQL_CONNECTIONSTRING", text.as_str());
+    for same in [("AZURE_SQL_CLIENTID", ID), ("AZURE_SQL_DATABASE", "DB"), ("AZURE_SQL_PORT", "1433")] {
+        assert!(from(&[string, same]).is_ok(), "{same:?}");
+    }
+    for (name, value) in [
+        ("AZURE_SQL_DATABASE", "other"),
+        ("AZURE_SQL_PORT", "1434"),
+        ("AZURE_SQL_CLIENTID", "00000000-0000-0000-0000-000000000001"),
+        ("AZURE_SQL_PASSWORD", PASSWORD),
+        ("AZURE_SQL_AUTHENTICATIONTYPE", "default"),
+    ] {
+        let error = from(&[string, (name, value)]).expect_err(name).to_string();
+        assert!(
+            error.starts_with(&format!("AZURE_SQL_CONNECTIONSTRING and {name}: both are set and disagree")),
+            "{error}"
+        );
+        assert!(!error.contains(PASSWORD), "{error}");
+    }
+    for place in [string, ("AZURE_SQL_SERVER", "h")] {
+        let error = from(&[place, ("AZURE_SQL_CLIENTSECRET", PASSWORD)]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("AZURE_SQL_CLIENTSECRET: is refused: service principal secrets"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_misspelt_service_connector_variable_is_named_with_the_nearest_known_one() {
+    for (name, expected) in [
+        ("AZURE_SQL_DATBASE", "the nearest known name is `AZURE_SQL_DATABASE`"),
+        ("AZURE_SQL_CONECTIONSTRING", "the nearest known name is `AZURE_SQL_CONNECTIONSTRING`"),
+        ("AZURE_SQL_CLIENT_ID", "the nearest known name is `AZURE_SQL_CLIENTID`"),
+        ("Azure_SQL_Server", "the nearest known name is `AZURE_SQL_SERVER`"),
+        ("AZURE_SQL_NAME", "is not read here; write `AZURE_SQL_DATABASE`"),
+        ("AZURE_SQL_CLIENTSECRET", "is refused: service principal secrets"),
+    ] {
+        let error = Settings::check_names(["PATH", "AZURE_SQL_SERVER", name]).expect_err(name).to_string();
+        assert!(error.starts_with(&format!("{name}: ")) && error.contains(expected), "{error}");
+    }
+    let known = [
+        "AZURE_SQL_SERVER",
+        "AZURE_SQL_PORT",
+        "AZURE_SQL_USERNAME",
+        "AZURE_SQL_CONNECTIONSTRING",
+        "AZURE_SQL_TENANTID",
+        "AZURE_SQL_RESOURCEENDPOINT",
+        "AZURE_SQL_SCOPE",
+        "AZURE_SQL_AUTHORITYENDPOINT",
+        "AZURE_CLIENT_ID",
+        "SqlConnectionString",
+        "Ünder",
+    ];
+    Settings::check_names(known).unwrap();
+}
+
+#[test]
 fn nothing_set_is_an_error_that_shows_what_to_set() {
     for environment in [&[][..], &[("SqlConnectionString", "  ")][..]] {
         let error = from(environment).unwrap_err().to_string();

@@ -89,6 +89,17 @@ pub enum Credential {
     AzureDeveloperCli,
 }
 
+impl Credential {
+    fn client_id(&self) -> Option<&str> {
+        match self {
+            Credential::Environment { client_id }
+            | Credential::ManagedIdentity { client_id }
+            | Credential::WorkloadIdentity { client_id } => client_id.as_deref(),
+            Credential::DeveloperTools | Credential::AzureCli | Credential::AzureDeveloperCli => None,
+        }
+    }
+}
+
 /// How a connection is encrypted. There is no way not to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encryption {
@@ -179,11 +190,13 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] names the setting and the key, and never a secret.
     pub fn from_environment(environment: &dyn Fn(&str) -> Option<String>) -> Result<Settings, SettingsError> {
+        values::refuse_client_secret(environment)?;
         let mut found: Option<(&str, Settings)> = None;
         for name in CONNECTION_STRINGS.into_iter().chain(["AZURE_SQL_SERVER"]) {
             let settings = match set(environment, name) {
                 None if name == "AZURE_SQL_SERVER" => {
-                    values::refuse_orphans(environment, found.is_some())?;
+                    let beside = found.as_ref().map(|(source, settings)| (*source, settings));
+                    values::refuse_orphans(environment, beside)?;
                     continue;
                 }
                 None => continue,
@@ -212,6 +225,15 @@ impl Settings {
                  Authentication=Active Directory Default",
             )
         })
+    }
+
+    /// Refuses what begins with `AZURE_SQL_` and is not read here, such as `AZURE_SQL_DATBASE`: left unread, it would
+    /// be as good as unset.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the variable and the nearest one that is known.
+    pub fn check_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<(), SettingsError> {
+        names.into_iter().try_for_each(values::check_name)
     }
 
     /// Reads a connection string in the form of ADO.NET, ODBC or JDBC; `setting_name` is for errors.
@@ -263,6 +285,22 @@ impl Settings {
             workstation_id: values.text(Field::WorkstationId)?,
             server,
         })
+    }
+
+    /// Whether the settings say this of a field already.
+    fn says(&self, field: Field, value: &str) -> bool {
+        let value = if field == Field::Password { value } else { value.trim() };
+        let same = |own: &str| own.eq_ignore_ascii_case(value);
+        match (field, &self.login) {
+            (Field::Port, _) => self.server.port.to_string() == value,
+            (Field::Database, _) => self.database.as_deref().is_some_and(same),
+            (Field::User, Login::Password { user, .. }) => user == value,
+            (Field::Password, Login::Password { password, .. }) => password.expose() == value,
+            (Field::User | Field::ClientId, Login::Token(credential)) => {
+                credential.client_id().is_some_and(same)
+            }
+            _ => false,
+        }
     }
 
     /// The names of the settings that differ, for an error.

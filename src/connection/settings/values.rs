@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Environment, MOST_SECONDS, Secret, SettingsError, set};
+use super::{Environment, MOST_SECONDS, Secret, Settings, SettingsError, set};
 use crate::{
     connection::{
         connection_string::{self, Form, Pair},
@@ -32,17 +32,89 @@ pub(super) struct Values {
     found: Vec<(Field, Pair)>,
 }
 
-/// A companion of `AZURE_SQL_SERVER` that is set without it, and without a connection string, is a mistake.
-pub(super) fn refuse_orphans(environment: Environment<'_>, elsewhere: bool) -> Result<(), SettingsError> {
-    match SERVICE_CONNECTOR.iter().find(|(name, _)| set(environment, name).is_some()) {
-        Some((name, _)) if !elsewhere => Err(SettingsError::new(
-            "AZURE_SQL_SERVER",
-            format!(
-                "is not set, but {name} is; set it to the server's name, such as NAME.database.windows.net"
-            ),
-        )),
-        _ => Ok(()),
+/// What else Service Connector writes: what other clients read under another name, which is given, and what nobody
+/// needs here.
+const OF_OTHER_CLIENTS: [(&str, Option<&str>); 9] = [
+    ("AZURE_SQL_HOST", Some("AZURE_SQL_SERVER")),
+    ("AZURE_SQL_SERVERNAME", Some("AZURE_SQL_SERVER")),
+    ("AZURE_SQL_NAME", Some("AZURE_SQL_DATABASE")),
+    ("AZURE_SQL_UID", Some("AZURE_SQL_USER")),
+    ("AZURE_SQL_TENANTID", None),
+    ("AZURE_SQL_RESOURCEENDPOINT", None),
+    ("AZURE_SQL_SCOPE", None),
+    ("AZURE_SQL_SCOPES", None),
+    ("AZURE_SQL_AUTHORITYENDPOINT", None),
+];
+const CLIENT_SECRET: &str = "AZURE_SQL_CLIENTSECRET";
+
+/// Refuses a name that begins with `AZURE_SQL_` and that nothing here reads.
+pub(super) fn check_name(name: &str) -> Result<(), SettingsError> {
+    const PREFIX: &str = "AZURE_SQL_";
+    if !name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX)) {
+        return Ok(());
     }
+    if name == CLIENT_SECRET {
+        return Err(client_secret());
+    }
+    match OF_OTHER_CLIENTS.iter().find(|(known, _)| *known == name) {
+        Some((_, None)) => return Ok(()),
+        Some((_, Some(meant))) => {
+            return Err(SettingsError::new(name, format!("is not read here; write `{meant}`")));
+        }
+        None => {}
+    }
+    let known = || SERVICE_CONNECTOR.iter().map(|(known, _)| *known).chain(["AZURE_SQL_CONNECTIONSTRING"]);
+    if known().any(|known| known == name) {
+        return Ok(());
+    }
+    // By edits: all of them begin alike, which `spelling` would take for likeness.
+    let nearest = known().min_by_key(|known| strsim::damerau_levenshtein(known, &name.to_ascii_uppercase()));
+    let nearest = nearest.unwrap_or("AZURE_SQL_SERVER");
+    Err(SettingsError::new(
+        name,
+        format!("is unknown; the nearest known name is `{nearest}`; correct or remove it"),
+    ))
+}
+
+/// Refuses the secret of a service principal.
+pub(super) fn refuse_client_secret(environment: Environment<'_>) -> Result<(), SettingsError> {
+    set(environment, CLIENT_SECRET).map_or(Ok(()), |_| Err(client_secret()))
+}
+
+fn client_secret() -> SettingsError {
+    SettingsError::new(
+        CLIENT_SECRET,
+        "is refused: service principal secrets are not used here; remove it, and connect the app with a managed identity",
+    )
+}
+
+/// Companions of `AZURE_SQL_SERVER` that are set without it: a mistake where there is no connection string (`None`),
+/// and beside one if they say something else. Service Connector writes `AZURE_SQL_CLIENTID` beside its own string.
+pub(super) fn refuse_orphans(
+    environment: Environment<'_>,
+    beside: Option<(&str, &Settings)>,
+) -> Result<(), SettingsError> {
+    for (name, field) in SERVICE_CONNECTOR {
+        let Some(value) = set(environment, name) else { continue };
+        match beside {
+            None => {
+                return Err(SettingsError::new(
+                    "AZURE_SQL_SERVER",
+                    format!(
+                        "is not set, but {name} is; set it to the server's name, such as NAME.database.windows.net"
+                    ),
+                ));
+            }
+            Some((_, settings)) if settings.says(field, &value) => {}
+            Some((source, _)) => {
+                return Err(SettingsError::new(
+                    format!("{source} and {name}"),
+                    "both are set and disagree; a connection string says everything itself: remove one of them",
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A time in whole seconds.
