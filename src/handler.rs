@@ -151,16 +151,13 @@ impl Trigger {
 fn read<T: DeserializeOwned>(part: &str, values: &Map<String, Value>, name: &str) -> Result<T> {
     let value =
         values.get(name).ok_or_else(|| Error::Protocol(format!("the host's {part} has no `{name}`")))?;
-    let as_it_is = serde_json::from_value(value.clone());
-    match (as_it_is, value.as_str()) {
-        (Ok(value), None) => Ok(value),
-        // The inner reading first: "\"7\"" is the text 7, not a text with quotation marks.
-        (outer, Some(text)) => match (serde_json::from_str(text), outer) {
-            (Ok(value), _) | (Err(_), Ok(value)) => Ok(value),
-            (Err(error), Err(_)) => Err(Error::Protocol(format!("`{name}` in the host's {part}: {error}"))),
-        },
-        (Err(error), None) => Err(Error::Protocol(format!("`{name}` in the host's {part}: {error}"))),
-    }
+    // The inner reading first: "\"7\"" is the text 7, not a text with quotation marks.
+    let inside = value.as_str().and_then(|text| serde_json::from_str(text).ok());
+    let read = inside.or_else(|| serde_json::from_value(value.clone()).ok());
+    // serde's own words may quote what it found.
+    read.ok_or_else(|| {
+        Error::Protocol(format!("`{name}` in the host's {part} is no {}", std::any::type_name::<T>()))
+    })
 }
 
 /// What a handler of another trigger than HTTP gives to its output bindings.

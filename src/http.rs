@@ -193,10 +193,13 @@ fn json_error(field: Option<String>, error: &serde_json::Error) -> Error {
 }
 
 /// Leaves out the value that serde quotes: ``invalid type: string "x", expected a boolean``.
-pub(crate) fn without_value(text: &str) -> String {
-    match (text.strip_prefix("invalid type: "), text.rfind(", expected ")) {
-        (Some(_), Some(at)) => format!("invalid type{}", &text[at..]),
-        _ => text.to_owned(),
+fn without_value(text: &str) -> String {
+    let kinds = ["invalid type", "invalid value", "unknown variant"];
+    let kind = kinds.into_iter().find(|kind| text.starts_with(kind));
+    match (kind, text.rfind(", expected ")) {
+        (Some(kind), Some(at)) => format!("{kind}{}", &text[at..]),
+        (Some(kind), None) => kind.to_owned(),
+        (None, _) => text.to_owned(),
     }
 }
 

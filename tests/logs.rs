@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Azure, HostMode, client};
+use sqlscope::session::CheckedSql;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_one_line_with_its_cause_the_invocation_and_the_function() {
@@ -55,4 +56,24 @@ async fn in_the_payload_mode_the_lines_of_an_invocation_go_back_to_the_host() {
     let logs = answer["Logs"].as_array().unwrap();
     assert!(logs.len() == 1 && logs[0].as_str().unwrap().contains("`req`"), "{logs:?}");
     host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_does_not_fit_is_an_error_that_names_the_column_and_no_value() {
+    let azure = Azure::start().await;
+    let session = azure.session().await;
+    for sql in ["SELECT N'the-secret-row' AS n", "SELECT 77123 AS n", "SELECT CAST(NULL AS int) AS n"] {
+        let error = session.query_one::<u8>(CheckedSql(sql.to_owned()), &[]).await.unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("`n`") && !text.contains("secret") && !text.contains("77123"), "{text}");
+    }
+    let lent = session.with_client(|client| {
+        Box::pin(async move {
+            let row = client.simple_query("SELECT N'the-secret-row'").await?.into_row().await?;
+            row.map(|row| row.try_get::<i32, _>(0).map(|_| ())).unwrap_or(Ok(()))
+        })
+    });
+    let error = lent.await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+    session.close().await;
 }

@@ -134,6 +134,10 @@ async fn the_handler_exits_with_1_and_one_line_that_says_what_to_do() {
     let error = fails(&[], &[port, ("SQLSCOPE_LOG", "off")], common::project()).await;
     assert!(error.contains("SqlConnectionString"), "what ends the process is said all the same: {error}");
 
+    let server = ("AZURE_SQL_SERVER", "localhost");
+    let error = fails(&[], &[port, server, ("AZURE_SQL_DATBASE", "x")], common::project()).await;
+    assert!(error.contains("AZURE_SQL_DATBASE") && error.contains("AZURE_SQL_DATABASE"), "{error}");
+
     let error = fails(&["migrat"], &[port], common::project()).await;
     assert!(error.contains("`migrat`") && error.contains("`handler migrate`"), "{error}");
 

@@ -161,14 +161,9 @@ impl FunctionApp {
         let project = Project::read(&root, &|name| self.environment.get(name))?;
         let routes = RouteTable::new(&project)?;
         let settings = AppSettings::read(&self.environment, &project)?;
+        let takes_session = self.handlers.iter().any(|(_, handler)| handler.takes_session());
+        let connector = takes_session.then(|| self.sessions_from()).transpose()?;
         let handlers = self.handlers;
-        let takes_session = handlers.iter().any(|(_, handler)| handler.takes_session());
-        let connector = match self.connector {
-            Some(connector) => Some(connector),
-            None if !takes_session => None,
-            None if self.of_process => Some(Connector::from_env()?),
-            None => Some(connector_of(&self.environment)?),
-        };
         if let Some(connector) = &connector {
             connector.prefetch_token();
         }
@@ -197,11 +192,7 @@ impl FunctionApp {
     /// Applies the migrations of the project.
     async fn migrate(self) -> Result<()> {
         AppSettings::check_names(&self.environment)?;
-        let connector = match (&self.connector, self.of_process) {
-            (Some(connector), _) => connector.clone(),
-            (None, true) => Connector::from_env()?,
-            (None, false) => connector_of(&self.environment)?,
-        };
+        let connector = self.sessions_from()?;
         let folder = self.root().join("migrations");
         let session = Session::open(&connector).await?;
         let outcome = migrate::apply(&session, &folder).await;
@@ -211,15 +202,23 @@ impl FunctionApp {
         Ok(())
     }
 
+    /// The connector that was given, else the process-wide one, or one for the app's own environment.
+    fn sessions_from(&self) -> Result<Arc<Connector>> {
+        if let Some(connector) = &self.connector {
+            return Ok(connector.clone());
+        }
+        Settings::check_names(self.environment.names())?;
+        if self.of_process {
+            return Connector::from_env();
+        }
+        let settings = Settings::from_environment(&|name| self.environment.get(name))?;
+        Connector::new(settings).map(Arc::new)
+    }
+
     /// The project's folder: where the host says, else the working directory.
     fn root(&self) -> PathBuf {
         self.environment.get("FUNCTIONS_APP_ROOT_PATH").map_or_else(|| PathBuf::from("."), PathBuf::from)
     }
-}
-
-fn connector_of(environment: &Environment) -> Result<Arc<Connector>> {
-    let settings = Settings::from_environment(&|name| environment.get(name))?;
-    Connector::new(settings).map(Arc::new)
 }
 
 /// What the handler's command line takes.

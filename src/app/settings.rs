@@ -23,6 +23,10 @@ impl Environment {
         Environment(variables.into_iter().collect())
     }
 
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// A variable; one that is set to nothing counts as absent.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         self.0.get(name).filter(|value| !value.is_empty()).cloned()
@@ -68,8 +72,8 @@ pub(crate) struct AppSettings {
 impl AppSettings {
     /// Refuses a name that looks like a setting and is none.
     pub(crate) fn check_names(environment: &Environment) -> Result<()> {
-        for name in environment.0.keys().filter(|name| name.to_ascii_uppercase().starts_with("SQLSCOPE_")) {
-            if !NAMES.contains(&name.as_str()) {
+        for name in environment.names().filter(|name| name.to_ascii_uppercase().starts_with("SQLSCOPE_")) {
+            if !NAMES.contains(&name) {
                 let near = crate::spelling::did_you_mean(name, NAMES.iter().copied());
                 return Err(Error::Startup(format!(
                     "the setting {name} is unknown{near}; the settings are {}",

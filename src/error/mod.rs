@@ -234,7 +234,10 @@ impl From<tiberius::error::Error> for Error {
     fn from(error: tiberius::error::Error) -> Self {
         match error {
             tiberius::error::Error::Server(token) => Error::Server(ServerError::from(token)),
-            tiberius::error::Error::Conversion(text) => Error::Value(text.into_owned()),
+            // The driver's text quotes the value.
+            tiberius::error::Error::Conversion(_) => {
+                Error::Value("a value does not fit the type that it was to become".to_owned())
+            }
             other => Error::Connection(other),
         }
     }

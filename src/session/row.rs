@@ -119,7 +119,8 @@ impl<'a> RowDeserializer<'a> {
 macro_rules! single_column {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-            self.single()?.$method(visitor)
+            let column = self.single()?;
+            column.$method(visitor).map_err(|error| column.named(error))
         })*
     };
 }
@@ -186,7 +187,8 @@ impl<'de> Deserializer<'de> for RowDeserializer<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Mismatch> {
-        self.single()?.deserialize_enum(name, variants, visitor)
+        let column = self.single()?;
+        column.deserialize_enum(name, variants, visitor).map_err(|error| column.named(error))
     }
 
     forward_to_deserialize_any! { unit_struct identifier ignored_any }
@@ -242,9 +244,11 @@ impl Column<'_> {
 
     /// Reads the value; an error names the column, and no value.
     fn read<'de, T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Mismatch> {
-        seed.deserialize(self).map_err(|error| {
-            error.in_column(self.row.columns().get(self.index).map_or("", |column| column.name()))
-        })
+        seed.deserialize(self).map_err(|error| self.named(error))
+    }
+
+    fn named(&self, error: Mismatch) -> Mismatch {
+        error.in_column(self.row.columns().get(self.index).map_or("", |column| column.name()))
     }
 
     fn typed<'r, T: FromSql<'r>>(&'r self, data: &'r ColumnData<'static>) -> Result<T, Mismatch> {
