@@ -19,12 +19,15 @@ struct Local {
     child: Child,
     stdout: BufReader<ChildStdout>,
     data: PathBuf,
+    removes_data: bool,
 }
 
 impl Drop for Local {
     fn drop(&mut self) {
         let _ = self.child.kill();
-        let _ = std::fs::remove_dir_all(&self.data);
+        if self.removes_data {
+            let _ = std::fs::remove_dir_all(&self.data);
+        }
     }
 }
 
@@ -50,7 +53,13 @@ impl Local {
             .spawn()
             .unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        Local { child, stdout, data }
+        Local { child, stdout, data, removes_data: true }
+    }
+
+    /// Leaves the data folder to another one that has it.
+    fn keeping_data(mut self) -> Self {
+        self.removes_data = false;
+        self
     }
 
     /// The lines up to and with the one that says this.
@@ -155,6 +164,22 @@ fn a_taken_port_is_an_error_that_names_the_port_and_the_option() {
         );
         assert!(stderr.ends_with(&expected), "{stderr}");
     }
+}
+
+#[test]
+fn a_data_folder_is_for_one_at_a_time_and_free_again_after_it() {
+    let mut first = Local::start("lock", &["--no-host"], &[]);
+    first.lines_to("ready");
+    let (status, _, stderr) = Local::start("lock", &["--no-host"], &[]).keeping_data().end();
+    assert!(!status.success());
+    let expected = format!(
+        "error: {} is in use by another cargo local; stop it, or choose another with --data\n",
+        first.data.display()
+    );
+    assert_eq!(stderr, expected);
+    first.signal(Signal::TERM);
+    assert!(first.end().0.success());
+    Local::start("lock", &["--no-host"], &[]).lines_to("ready");
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! The identity and SQL endpoints that stand in for Azure, and the settings that lead a handler to them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use rusqlite::{Connection, ErrorCode};
 use sqlscope_local::{
     certificates::LocalCa,
     identity::{IdentityEndpoint, IdentityOptions},
@@ -22,6 +26,8 @@ pub(super) struct StandIns {
     sql_port: u16,
     ca: PathBuf,
     database: PathBuf,
+    /// Held, not used: the data folder is this process's while it is open.
+    _lock: Connection,
 }
 
 impl StandIns {
@@ -29,6 +35,7 @@ impl StandIns {
         let unusable =
             |error| format!("{} cannot be used (--data names another place): {error}", data.display());
         std::fs::create_dir_all(data).map_err(unusable)?;
+        let lock = locked(data)?;
         let tokens = TokenIssuer::load_or_create(data).map_err(unusable)?;
         let certificates = LocalCa::load_or_create(data).map_err(unusable)?;
         let ca = certificates.ca_path().to_owned();
@@ -51,7 +58,15 @@ impl StandIns {
             .await
             .map_err(|error| port_problem(sql_port, "--sql-port", &error))?;
         let (identity_url, sql_port) = (identity.url(), sql.port());
-        Ok(StandIns { identity: Some(identity), sql: Some(sql), identity_url, sql_port, ca, database })
+        Ok(StandIns {
+            identity: Some(identity),
+            sql: Some(sql),
+            identity_url,
+            sql_port,
+            ca,
+            database,
+            _lock: lock,
+        })
     }
 
     /// What there is and where, a line each.
@@ -91,6 +106,27 @@ impl StandIns {
             identity.stop().await;
         }
     }
+}
+
+/// Takes the folder for this process. The tables' identity values are counted in memory, so that two processes on
+/// one database would give the same ones twice.
+fn locked(data: &Path) -> Result<Connection> {
+    let path = data.join("lock");
+    // SQLite's own lock on a file: the system lets go of it however the process ends. (std's is of Rust 1.89.)
+    let lock = Connection::open(&path).and_then(|lock| {
+        lock.busy_timeout(Duration::ZERO)?;
+        lock.execute_batch("BEGIN EXCLUSIVE")?;
+        Ok(lock)
+    });
+    lock.map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy) => {
+            format!(
+                "{} is in use by another cargo local; stop it, or choose another with --data",
+                data.display()
+            )
+        }
+        _ => format!("{} cannot be locked (--data names another place): {error}", path.display()),
+    })
 }
 
 /// A value as an ADO.NET connection string takes it: in quotes where it would end or change otherwise.
