@@ -104,15 +104,19 @@ async fn start(options: &Options) -> Result<Running> {
     for line in stand_ins.description() {
         say(&line);
     }
-    let environment = stand_ins.environment();
+    let host = HostOptions {
+        port: options.port,
+        handler: Some(handler.clone()),
+        environment: stand_ins.environment(),
+        removed: stand_ins::ELSEWHERE.map(str::to_owned).to_vec(),
+        ..HostOptions::new(root)
+    };
     say("Applying the migrations");
-    handler::migrate(&handler, root, &environment).await?;
+    handler::migrate(&handler, &host).await?;
     if options.no_host {
         return Ok(Running { stand_ins, host: None });
     }
     say("Starting the handler");
-    let host =
-        HostOptions { port: options.port, handler: Some(handler), environment, ..HostOptions::new(root) };
     let host = FunctionsHost::start(host).await.map_err(|error| match error {
         HostError::Port { port, source } if port == options.port => port_problem(port, "--port", &source),
         other => other.to_string(),

@@ -166,6 +166,28 @@ fn a_taken_port_is_an_error_that_names_the_port_and_the_option() {
     }
 }
 
+#[tokio::test]
+async fn neither_the_handler_nor_its_migrations_see_settings_that_lead_elsewhere() {
+    let elsewhere = [
+        ("AZURE_SQL_SERVER", "elsewhere.database.windows.net"),
+        ("AZURE_SQL_CONNECTIONSTRING", "Server=elsewhere"),
+        ("AZURE_TOKEN_CREDENTIALS", "dev"),
+        ("AZURE_CLIENT_ID", "me"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "/nowhere"),
+        ("SQLCONNSTR_SqlConnectionString", "Server=elsewhere"),
+        ("SQLAZURECONNSTR_SqlConnectionString", "Server=elsewhere"),
+    ];
+    let mut given = elsewhere.to_vec();
+    given.extend([("AZURE_SUBSCRIPTION", "kept"), ("ECHO_MIGRATE_WITHOUT", "AZURE_SQL_SERVER")]);
+    let mut local = Local::start("elsewhere", &[], &given);
+    let url = url(&local.lines_to("ready"));
+    let environment = seen(&url).await.unwrap()["environment"].take();
+    assert_eq!(environment["AZURE_SUBSCRIPTION"], "kept");
+    for (name, _) in elsewhere {
+        assert!(environment[name].is_null(), "{name} is there");
+    }
+}
+
 #[test]
 fn a_data_folder_is_for_one_at_a_time_and_free_again_after_it() {
     let mut first = Local::start("lock", &["--no-host"], &[]);

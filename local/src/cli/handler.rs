@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use sqlscope_local::functions_host;
+use sqlscope_local::functions_host::{self, HostOptions};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
@@ -66,13 +66,10 @@ fn executable(message: &str) -> Option<PathBuf> {
 }
 
 /// Runs `handler migrate` with the variables that the handler will have.
-pub(super) async fn migrate(handler: &Path, root: &Path, overrides: &[(String, String)]) -> Result<()> {
-    let environment =
-        functions_host::handler_environment(root, overrides).map_err(|error| error.to_string())?;
-    let status = Command::new(handler)
+pub(super) async fn migrate(handler: &Path, host: &HostOptions) -> Result<()> {
+    let status = functions_host::handler_command(host, handler)
+        .map_err(|error| error.to_string())?
         .arg("migrate")
-        .current_dir(root)
-        .envs(environment)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .status()

@@ -18,6 +18,17 @@ use super::{Result, port_problem};
 /// The value of `IDENTITY_HEADER`; local.settings.json has it too, for `func start` beside `--no-host`.
 const IDENTITY_HEADER: &str = "local";
 
+/// Settings that lead a handler elsewhere, as those of a developer who is logged in to Azure: beside the stand-ins'
+/// own they would contradict them.
+pub(super) const ELSEWHERE: [&str; 6] = [
+    "AZURE_SQL_*",
+    "AZURE_TOKEN_CREDENTIALS",
+    "AZURE_CLIENT_ID",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "SQLCONNSTR_SqlConnectionString",
+    "SQLAZURECONNSTR_SqlConnectionString",
+];
+
 /// Both endpoints, running.
 pub(super) struct StandIns {
     identity: Option<IdentityEndpoint>,

@@ -1,19 +1,34 @@
 //! The handler's environment: inherited, local.settings.json, the caller's overrides, the host's own variables.
 
-use std::{collections::BTreeMap, env, io, path::Path};
+use std::{collections::BTreeMap, env, ffi::OsString, io, path::Path};
 
 use serde_json::Value;
+use tokio::process::Command;
 
 use super::HostError;
 
 /// Every variable that the handler starts with; the same ones decide how the project is read.
 #[derive(Debug, Clone)]
-pub(super) struct Environment(BTreeMap<String, String>);
+pub(super) struct Environment {
+    variables: BTreeMap<String, String>,
+    /// Names that this process has and the handler does not get.
+    removed: Vec<OsString>,
+}
 
 impl Environment {
     /// This process's variables, then those of local.settings.json that are not set yet (Core Tools' order),
-    /// then `overrides`, which win.
-    pub(super) fn of(root: &Path, overrides: &[(String, String)]) -> Result<Self, HostError> {
+    /// without those of `removed`; then `overrides`, which win.
+    pub(super) fn of(
+        root: &Path,
+        overrides: &[(String, String)],
+        removed: &[String],
+    ) -> Result<Self, HostError> {
+        let is_removed = |name: &str| {
+            removed.iter().any(|removed| match removed.strip_suffix('*') {
+                Some(start) => name.starts_with(start),
+                None => name == removed,
+            })
+        };
         // A variable that is not Unicode is inherited by the child all the same; only %X% cannot see it.
         let inherited = env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -23,8 +38,19 @@ impl Environment {
                 variables.insert(name, value);
             }
         }
+        variables.retain(|name, _| !is_removed(name));
         variables.extend(overrides.iter().cloned());
-        Ok(Environment(variables))
+        let inherited = env::vars_os().map(|(name, _)| name);
+        let removed = inherited.filter(|name| is_removed(&name.to_string_lossy())).collect();
+        Ok(Environment { variables, removed })
+    }
+
+    /// Sets up what a command inherits.
+    pub(super) fn give(&self, command: &mut Command) {
+        for name in &self.removed {
+            command.env_remove(name);
+        }
+        command.envs(&self.variables);
     }
 
     /// Adds what the host tells the handler: the port to listen on, and where the app is.
@@ -38,16 +64,12 @@ impl Environment {
             ("FUNCTIONS_HTTPWORKER_PORT", &port),
             ("FUNCTIONS_HTTPWORKER_ID", worker_id),
         ] {
-            self.0.insert(name.to_owned(), value.to_owned());
+            self.variables.insert(name.to_owned(), value.to_owned());
         }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<String> {
-        self.0.get(name).cloned()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
-        self.0.iter()
+        self.variables.get(name).cloned()
     }
 }
 

@@ -34,7 +34,7 @@ use sqlscope::host::{
     project::{Project, ProjectError},
     route::RouteTable,
 };
-use tokio::net::TcpSocket;
+use tokio::{net::TcpSocket, process::Command};
 
 use self::{client::Client, environment::Environment, handler::Handler, process::Start, serve::Functions};
 use crate::server::Server;
@@ -57,6 +57,9 @@ pub struct HostOptions {
     pub handler: Option<PathBuf>,
     /// Variables for the handler; they win over what is inherited and over local.settings.json.
     pub environment: Vec<(String, String)>,
+    /// Variables that the handler does not get, inherited or in local.settings.json; a `*` at the end of a name
+    /// stands for any rest of it.
+    pub removed: Vec<String>,
     /// Instead of host.json's `enableForwardingHttpRequest`, for the host and the handler alike.
     pub forwarding: Option<bool>,
     /// Instead of host.json's `enableProxyingHttpRequest`, for the host and the handler alike.
@@ -73,6 +76,7 @@ impl HostOptions {
             port: 0,
             handler: None,
             environment: Vec::new(),
+            removed: Vec::new(),
             forwarding: None,
             proxying: None,
             output: Output::Console,
@@ -141,7 +145,7 @@ impl FunctionsHost {
             let name = format!("AzureFunctionsJobHost__customHandler__{setting}");
             overrides.extend(value.map(|value| (name, value.to_string())));
         }
-        let mut environment = Environment::of(&root, &overrides)?;
+        let mut environment = Environment::of(&root, &overrides, &options.removed)?;
         let project = Arc::new(Project::read(&root, &|name| environment.get(name))?);
         let routes = RouteTable::new(&project)?;
 
@@ -214,17 +218,17 @@ impl Drop for FunctionsHost {
     }
 }
 
-/// The variables with which the host starts the handler of the project in `root`, save the host's own: those of
-/// this process, those of local.settings.json that are not set yet, and `overrides`, which win.
+/// A command that runs `executable` in the project's folder with the variables of its handler, save the host's own:
+/// those of this process, those of local.settings.json that are not set yet, and `options.environment`, which wins;
+/// without those of `options.removed`.
 ///
 /// # Errors
 /// When local.settings.json cannot be used.
-pub fn handler_environment(
-    root: &Path,
-    overrides: &[(String, String)],
-) -> Result<Vec<(String, String)>, HostError> {
-    let environment = Environment::of(root, overrides)?;
-    Ok(environment.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
+pub fn handler_command(options: &HostOptions, executable: &Path) -> Result<Command, HostError> {
+    let mut command = Command::new(executable);
+    Environment::of(&options.root, &options.environment, &options.removed)?.give(&mut command);
+    command.current_dir(&options.root);
+    Ok(command)
 }
 
 /// What to start, as the host reads host.json: HttpWorkerOptionsSetup.

@@ -48,10 +48,10 @@ impl Process {
         // Ctrl-C is for the host alone: it then stops the handler, and knows that this is no failure.
         #[cfg(unix)]
         command.process_group(0);
+        start.environment.give(&mut command);
         let mut child = command
             .args(&start.arguments)
             .current_dir(&start.working_directory)
-            .envs(start.environment.iter())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

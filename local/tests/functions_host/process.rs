@@ -172,3 +172,16 @@ async fn a_taken_port_is_an_error_that_names_it() {
     let error = project.start(&[], |options| options.port = port).await.err().unwrap().to_string();
     assert!(error.contains(&format!("port {port} cannot be listened on")), "{error}");
 }
+
+#[tokio::test]
+async fn a_removed_variable_of_local_settings_does_not_reach_the_handler_and_an_override_of_it_does() {
+    let project = TestProject::new(json!({}));
+    let values = json!({ "GONE_ONE": "1", "GONE_TWO": "2", "GONE": "3", "STAYS": "4" });
+    project.write("local.settings.json", &json!({ "Values": values }));
+    let removed = || vec!["GONE_*".to_owned()];
+    let host = project.start(&[("GONE_TWO", "mine")], |options| options.removed = removed()).await.unwrap();
+    let environment = host.get("/api/any/x").await.json()["environment"].take();
+    assert!(environment["GONE_ONE"].is_null());
+    assert_eq!(environment["GONE_TWO"], "mine");
+    assert_eq!((&environment["GONE"], &environment["STAYS"]), (&json!("3"), &json!("4")));
+}
