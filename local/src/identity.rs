@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     query,
-    server::{Body, Server, Service, full},
+    server::{Body, Server, Service, full, listen},
     token::{Claims, TokenIssuer},
 };
 
@@ -70,7 +70,7 @@ impl IdentityEndpoint {
     /// # Errors
     /// When the port is taken.
     pub async fn start(options: IdentityOptions) -> io::Result<Self> {
-        let listener = Server::bind(options.port).await?;
+        let listener = listen(options.port)?;
         let requests = Arc::new(AtomicUsize::new(0));
         let answers = Answers { options: Arc::new(options), requests: Arc::clone(&requests) };
         Ok(IdentityEndpoint { server: Server::start(listener, answers)?, requests })

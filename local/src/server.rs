@@ -1,6 +1,6 @@
 //! A small HTTP/1.1 server on loopback, for the identity endpoint and the Functions host.
 
-use std::{convert::Infallible, error::Error, io, time::Duration};
+use std::{convert::Infallible, error::Error, io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
@@ -19,6 +19,19 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 /// A body that is whole in memory.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
+}
+
+/// How many connections may wait to be accepted: of a burst, the rest would be reset or tried again a second later.
+const BACKLOG: u32 = 4096;
+
+/// Takes a port on 127.0.0.1; 0 picks a free one.
+pub(crate) fn listen(port: u16) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    // So that a port is free again at once; on Windows it would let two listen on one.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], port)))?;
+    socket.listen(BACKLOG)
 }
 
 /// What answers a request; dropped when the client hangs up first.
@@ -36,12 +49,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Takes a port on 127.0.0.1; 0 picks a free one.
-    pub(crate) async fn bind(port: u16) -> io::Result<TcpListener> {
-        TcpListener::bind(("127.0.0.1", port)).await
-    }
-
-    /// Serves on a port taken by [`Server::bind`].
+    /// Serves on a port taken by [`listen`].
     pub(crate) fn start(listener: TcpListener, service: impl Service) -> io::Result<Self> {
         let port = listener.local_addr()?.port();
         let (stopping, stopped) = watch::channel(false);
@@ -110,4 +118,20 @@ async fn converse(stream: TcpStream, service: impl Service, mut stopped: watch::
         _ = stopped.wait_for(|stopping| *stopping) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Elsewhere the system's own bound may be lower.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_burst_of_connections_waits_to_be_accepted() {
+        let listener = listen(0).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let burst = (0..400).map(|_| TcpStream::connect(address));
+        let burst = tokio::time::timeout(Duration::from_secs(10), futures_util::future::try_join_all(burst));
+        assert_eq!(burst.await.expect("within ten seconds").expect("connected").len(), 400);
+    }
 }

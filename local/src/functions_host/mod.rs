@@ -37,7 +37,7 @@ use sqlscope::host::{
 use tokio::{net::TcpSocket, process::Command};
 
 use self::{client::Client, environment::Environment, handler::Handler, process::Start, serve::Functions};
-use crate::server::Server;
+use crate::server::{Server, listen};
 
 pub use output::Output;
 
@@ -150,7 +150,7 @@ impl FunctionsHost {
         let routes = RouteTable::new(&project)?;
 
         let unusable = |port| move |source| HostError::Port { port, source };
-        let listener = Server::bind(options.port).await.map_err(unusable(options.port))?;
+        let listener = listen(options.port).map_err(unusable(options.port))?;
         let wished = project.handler.port.unwrap_or(0);
         let (handler_port, reserved) = reserve(wished).map_err(unusable(wished))?;
         environment.host_variables(handler_port, &root, &uuid::Uuid::new_v4().to_string());

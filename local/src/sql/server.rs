@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    net::Ipv4Addr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -21,7 +20,7 @@ use super::{
     engine::{Database, Store},
     session,
 };
-use crate::{certificates::LocalCa, token::TokenIssuer};
+use crate::{certificates::LocalCa, server::listen, token::TokenIssuer};
 
 /// How an endpoint is started.
 #[derive(Debug, Clone)]
@@ -188,7 +187,7 @@ impl SqlEndpoint {
     /// # Errors
     /// When the port is taken ([`io::ErrorKind::AddrInUse`]), or the database or the certificate cannot be opened.
     pub async fn start(options: SqlOptions) -> io::Result<SqlEndpoint> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(|error| {
+        let listener = listen(options.port).map_err(|error| {
             io::Error::new(
                 error.kind(),
                 format!("the Azure SQL endpoint cannot listen on port {}: {error}", options.port),
