@@ -93,6 +93,15 @@ async fn start(options: &Options) -> Result<Running> {
         std::env::current_dir().map_err(|error| format!("there is no current directory: {error}"))?;
     let root = project_root(&current)?;
     let data = current.join(options.data.clone().unwrap_or_else(|| root.join("target/local")));
+    // All three ports before the build: nobody waits for minutes to hear that one is taken.
+    let stand_ins = StandIns::start(options.sql_port, options.identity_port, &data).await?;
+    let listener = match options.no_host {
+        true => None,
+        false => Some(FunctionsHost::bind(options.port).map_err(|error| match error {
+            HostError::Port { port, source } => port_problem(port, "--port", &source),
+            other => other.to_string(),
+        })?),
+    };
     let handler = match &options.handler {
         Some(path) => current.join(path),
         None => {
@@ -100,7 +109,6 @@ async fn start(options: &Options) -> Result<Running> {
             handler::build(root, options.release).await?
         }
     };
-    let stand_ins = StandIns::start(options.sql_port, options.identity_port, &data).await?;
     for line in stand_ins.description() {
         say(&line);
     }
@@ -113,14 +121,9 @@ async fn start(options: &Options) -> Result<Running> {
     };
     say("Applying the migrations");
     handler::migrate(&handler, &host).await?;
-    if options.no_host {
-        return Ok(Running { stand_ins, host: None });
-    }
+    let Some(listener) = listener else { return Ok(Running { stand_ins, host: None }) };
     say("Starting the handler");
-    let host = FunctionsHost::start(host).await.map_err(|error| match error {
-        HostError::Port { port, source } if port == options.port => port_problem(port, "--port", &source),
-        other => other.to_string(),
-    })?;
+    let host = FunctionsHost::start_on(listener, host).await.map_err(|error| error.to_string())?;
     for line in host.function_list() {
         say(&line);
     }

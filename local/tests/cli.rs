@@ -157,8 +157,9 @@ fn a_taken_port_is_an_error_that_names_the_port_and_the_option() {
     let port = taken.local_addr().unwrap().port().to_string();
     for option in ["--port", "--sql-port", "--identity-port"] {
         let mut local = Local::start(option.trim_start_matches('-'), &[option, &port], &[]);
-        let (status, _, stderr) = local.end();
+        let (status, stdout, stderr) = local.end();
         assert!(!status.success());
+        assert_eq!(stdout, "", "nothing is built or migrated before");
         let expected = format!(
             "error: port {port} is taken: stop what listens there, or choose another with {option}\n"
         );

@@ -34,7 +34,10 @@ use sqlscope::host::{
     project::{Project, ProjectError},
     route::RouteTable,
 };
-use tokio::{net::TcpSocket, process::Command};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    process::Command,
+};
 
 use self::{client::Client, environment::Environment, handler::Handler, process::Start, serve::Functions};
 use crate::server::{Server, listen};
@@ -136,6 +139,24 @@ impl FunctionsHost {
     /// # Errors
     /// When the project or a port cannot be used, or the handler does not come up.
     pub async fn start(options: HostOptions) -> Result<Self, HostError> {
+        let listener = Self::bind(options.port)?;
+        Self::start_on(listener, options).await
+    }
+
+    /// Takes a port on 127.0.0.1 before there is a handler to serve; 0 picks a free one. Callers wait until
+    /// [`FunctionsHost::start_on`] serves them.
+    ///
+    /// # Errors
+    /// When the port cannot be listened on.
+    pub fn bind(port: u16) -> Result<TcpListener, HostError> {
+        listen(port).map_err(|source| HostError::Port { port, source })
+    }
+
+    /// [`FunctionsHost::start`] on a port that is taken already; `options.port` says nothing then.
+    ///
+    /// # Errors
+    /// When the project or the handler's port cannot be used, or the handler does not come up.
+    pub async fn start_on(listener: TcpListener, options: HostOptions) -> Result<Self, HostError> {
         let root = std::path::absolute(&options.root).unwrap_or_else(|_| options.root.clone());
         let mut overrides = options.environment.clone();
         for (setting, value) in [
@@ -150,7 +171,6 @@ impl FunctionsHost {
         let routes = RouteTable::new(&project)?;
 
         let unusable = |port| move |source| HostError::Port { port, source };
-        let listener = listen(options.port).map_err(unusable(options.port))?;
         let wished = project.handler.port.unwrap_or(0);
         let (handler_port, reserved) = reserve(wished).map_err(unusable(wished))?;
         environment.host_variables(handler_port, &root, &uuid::Uuid::new_v4().to_string());
