@@ -119,8 +119,11 @@ async fn start(options: &Options) -> Result<Running> {
         removed: stand_ins::ELSEWHERE.map(str::to_owned).to_vec(),
         ..HostOptions::new(root)
     };
-    say("Applying the migrations");
-    handler::migrate(&handler, &host).await?;
+    // `handler migrate` asks for the folder; a project that has none has nothing to apply.
+    if root.join("migrations").is_dir() {
+        say("Applying the migrations");
+        handler::migrate(&handler, &host).await?;
+    }
     let Some(listener) = listener else { return Ok(Running { stand_ins, host: None }) };
     say("Starting the handler");
     let host = FunctionsHost::start_on(listener, host).await.map_err(|error| error.to_string())?;

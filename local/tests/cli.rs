@@ -34,6 +34,11 @@ impl Drop for Local {
 impl Local {
     /// Starts it below the project, on free ports except for those in `options`.
     fn start(name: &str, options: &[&str], environment: &[(&str, &str)]) -> Self {
+        // A directory below the project's: it is found from there.
+        Self::start_in(Path::new(env!("CARGO_MANIFEST_DIR")), name, options, environment)
+    }
+
+    fn start_in(directory: &Path, name: &str, options: &[&str], environment: &[(&str, &str)]) -> Self {
         let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}-{}", std::process::id()));
         let mut command = Command::new(env!("CARGO_BIN_EXE_sqlscope-local"));
         for port in ["--port", "--sql-port", "--identity-port"] {
@@ -45,8 +50,7 @@ impl Local {
             .args(["--handler", env!("CARGO_BIN_EXE_echo-handler"), "--data"])
             .arg(&data)
             .args(options)
-            // A directory below the project's: it is found from there.
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .current_dir(directory)
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -203,6 +207,18 @@ fn a_data_folder_is_for_one_at_a_time_and_free_again_after_it() {
     first.signal(Signal::TERM);
     assert!(first.end().0.success());
     Local::start("lock", &["--no-host"], &[]).lines_to("ready");
+}
+
+#[test]
+fn a_project_without_a_migrations_folder_has_nothing_to_apply() {
+    let name = format!("bare-project-{}", std::process::id());
+    let project = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&project).unwrap();
+    std::fs::write(project.join("host.json"), r#"{ "version": "2.0" }"#).unwrap();
+    let mut local = Local::start_in(&project, "bare", &["--no-host"], &[("ECHO_MIGRATE", "3")]);
+    let lines = local.lines_to("ready");
+    std::fs::remove_dir_all(&project).unwrap();
+    assert!(!lines.contains(&"migrating".to_owned()), "{lines:?}");
 }
 
 #[test]
