@@ -9,6 +9,9 @@
 //! - There are no retry policies, so no `RetryContext`.
 //! - Function keys are not asked for, as under `func start`.
 //! - No other service is behind outputs: a line in the log says what would have been written.
+//!
+//! In the default mode, what a handler prints and repeats in `Logs` is in the log twice: the real host writes both,
+//! each as Information.
 
 mod answer;
 mod client;

@@ -149,6 +149,7 @@ impl Functions {
             "This function was called by hand through /admin."
         };
         output.line(Level::Information, &format!("Executing '{name}' (Reason='{reason}', Id={id})"));
+        let mut last_line = LastLine { output, name: &name, id: &id, started, written: false };
         let result = match handler.ready().await {
             Err(reason) => Err(reason),
             Ok(pid) => {
@@ -164,16 +165,8 @@ impl Functions {
                 }
             }
         };
-        let (outcome, level) = match &result {
-            Ok(_) => ("Succeeded", Level::Information),
-            Err(_) => ("Failed", Level::Error),
-        };
-        let took = started.elapsed().as_millis();
-        output.line(level, &format!("Executed '{name}' ({outcome}, Id={id}, Duration={took}ms)"));
-        result.unwrap_or_else(|problem| {
-            output.line(Level::Error, &format!("Exception while executing function: {name}. {problem}"));
-            status(StatusCode::INTERNAL_SERVER_ERROR)
-        })
+        last_line.write(result.as_ref().err().map(String::as_str));
+        result.unwrap_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
     async fn call(&self, function: &Function, call: Call, id: &str) -> Result<Response<Body>, String> {
@@ -226,6 +219,39 @@ impl Functions {
             self.0.output.line(Level::Warning, warning);
         }
         Ok(answer.response)
+    }
+}
+
+/// What the log says at an invocation's end; dropping it unwritten means that nobody waited for the end.
+struct LastLine<'a> {
+    output: &'a Output,
+    name: &'a str,
+    id: &'a str,
+    started: Instant,
+    written: bool,
+}
+
+impl LastLine<'_> {
+    fn write(&mut self, problem: Option<&str>) {
+        self.written = true;
+        let LastLine { output, name, id, started, .. } = self;
+        let (outcome, level) = match problem {
+            None => ("Succeeded", Level::Information),
+            Some(_) => ("Failed", Level::Error),
+        };
+        let took = started.elapsed().as_millis();
+        output.line(level, &format!("Executed '{name}' ({outcome}, Id={id}, Duration={took}ms)"));
+        if let Some(problem) = problem {
+            output.line(Level::Error, &format!("Exception while executing function: {name}. {problem}"));
+        }
+    }
+}
+
+impl Drop for LastLine<'_> {
+    fn drop(&mut self) {
+        if !self.written {
+            self.write(Some("It was cancelled: its caller left, or the host stopped."));
+        }
     }
 }
 

@@ -178,6 +178,16 @@ async fn a_handler_learns_that_the_caller_left_when_proxied() {
 }
 
 #[tokio::test]
+async fn the_log_says_that_an_invocation_ended_whose_proxied_caller_left() {
+    let (_project, host) = proxying().await;
+    leave_while_it_hangs(&host).await;
+    let executing = host.lines.wait_for("Executing 'Functions.Any'").await;
+    let id = executing.split_once("Id=").unwrap().1.trim_end_matches(')');
+    host.lines.wait_for(&format!("Executed 'Functions.Any' (Failed, Id={id}, ")).await;
+    host.lines.wait_for("its caller left").await;
+}
+
+#[tokio::test]
 async fn a_handler_never_learns_that_the_caller_left_when_forwarded() {
     let (_project, host) = forwarding().await;
     leave_while_it_hangs(&host).await;
