@@ -14,7 +14,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// A running `cargo local` and what it prints; killed when a test fails.
+/// A running `cargo local` and what it prints; stopped with its handler however a test ends.
 struct Local {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -24,7 +24,17 @@ struct Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
+        // Killed, it would leave its handler behind.
+        let running = |child: &mut Child| matches!(child.try_wait(), Ok(None));
+        if running(&mut self.child) {
+            kill(self.child.id(), Signal::TERM);
+        }
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while running(&mut self.child) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let _ = self.child.kill();
+        let _ = self.child.wait();
         if self.removes_data {
             let _ = std::fs::remove_dir_all(&self.data);
         }
