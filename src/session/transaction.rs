@@ -87,8 +87,8 @@ impl Session {
     ///
     /// All that `work` awaits is in it, whichever handle it uses ([`session::current`](super::current) included).
     /// Inside another transaction it is a savepoint. A BEGIN, COMMIT or ROLLBACK of `work`'s own spoils it: it is not
-    /// committed then. Everything else that uses the session meanwhile waits; so do
-    /// not await, inside, another task that uses a handle from outside.
+    /// committed then. Everything else that uses the session meanwhile waits; so do not await, inside, another task
+    /// that uses a handle from outside.
     ///
     /// # Errors
     /// What `work` returns; [`Error::TransactionAborted`] when `work` returned Ok though the transaction was no longer
