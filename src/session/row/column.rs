@@ -1,0 +1,141 @@
+//! One value of a row, through serde.
+
+use serde::{
+    Deserializer,
+    de::{DeserializeSeed, IntoDeserializer, Visitor, value::StrDeserializer},
+    forward_to_deserialize_any,
+};
+use tiberius::{ColumnData, FromSql, Row};
+use time::{
+    Date, OffsetDateTime, PrimitiveDateTime, Time, format_description::well_known::Iso8601,
+    format_description::well_known::Rfc3339,
+};
+
+use super::mismatch::Mismatch;
+
+/// One value of a row.
+#[derive(Clone, Copy)]
+pub(super) struct Column<'a> {
+    pub(super) row: &'a Row,
+    pub(super) index: usize,
+}
+
+impl Column<'_> {
+    fn data(&self) -> Result<&ColumnData<'static>, Mismatch> {
+        let data = self.row.cells().nth(self.index).map(|(_, data)| data);
+        data.ok_or_else(|| Mismatch(format!("the row has no column {}", self.index + 1)))
+    }
+
+    /// Reads the value; an error names the column, and no value.
+    pub(super) fn read<'de, T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Mismatch> {
+        seed.deserialize(self).map_err(|error| self.named(error))
+    }
+
+    pub(super) fn named(&self, error: Mismatch) -> Mismatch {
+        error.in_column(self.row.columns().get(self.index).map_or("", |column| column.name()))
+    }
+
+    fn typed<'r, T: FromSql<'r>>(&'r self, data: &'r ColumnData<'static>) -> Result<T, Mismatch> {
+        T::from_sql(data)?.ok_or_else(|| Mismatch("it is NULL".to_owned()))
+    }
+}
+
+fn is_null(data: &ColumnData<'_>) -> bool {
+    match data {
+        ColumnData::U8(value) => value.is_none(),
+        ColumnData::I16(value) => value.is_none(),
+        ColumnData::I32(value) => value.is_none(),
+        ColumnData::I64(value) => value.is_none(),
+        ColumnData::F32(value) => value.is_none(),
+        ColumnData::F64(value) => value.is_none(),
+        ColumnData::Bit(value) => value.is_none(),
+        ColumnData::String(value) => value.is_none(),
+        ColumnData::Guid(value) => value.is_none(),
+        ColumnData::Binary(value) => value.is_none(),
+        ColumnData::Numeric(value) => value.is_none(),
+        ColumnData::Xml(value) => value.is_none(),
+        ColumnData::DateTime(value) => value.is_none(),
+        ColumnData::SmallDateTime(value) => value.is_none(),
+        ColumnData::Time(value) => value.is_none(),
+        ColumnData::Date(value) => value.is_none(),
+        ColumnData::DateTime2(value) => value.is_none(),
+        ColumnData::DateTimeOffset(value) => value.is_none(),
+    }
+}
+
+impl<'de> Deserializer<'de> for Column<'_> {
+    type Error = Mismatch;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        let data = self.data()?;
+        let format = |error: time::error::Format| Mismatch(error.to_string());
+        match data {
+            data if is_null(data) => visitor.visit_none(),
+            ColumnData::U8(Some(value)) => visitor.visit_u8(*value),
+            ColumnData::I16(Some(value)) => visitor.visit_i16(*value),
+            ColumnData::I32(Some(value)) => visitor.visit_i32(*value),
+            ColumnData::I64(Some(value)) => visitor.visit_i64(*value),
+            ColumnData::F32(Some(value)) => visitor.visit_f32(*value),
+            ColumnData::F64(Some(value)) => visitor.visit_f64(*value),
+            ColumnData::Bit(Some(value)) => visitor.visit_bool(*value),
+            ColumnData::String(Some(value)) => visitor.visit_str(value),
+            ColumnData::Guid(Some(value)) => visitor.visit_string(value.to_string()),
+            ColumnData::Binary(Some(value)) => visitor.visit_bytes(value),
+            ColumnData::Numeric(Some(value)) => visitor.visit_string(value.to_string()),
+            ColumnData::Xml(Some(value)) => visitor.visit_string(value.to_string()),
+            ColumnData::Time(_) => {
+                let value = self.typed::<Time>(data)?;
+                visitor.visit_string(value.format(&Iso8601::TIME).map_err(format)?)
+            }
+            ColumnData::Date(_) => {
+                let value = self.typed::<Date>(data)?;
+                visitor.visit_string(value.format(&Iso8601::DATE).map_err(format)?)
+            }
+            ColumnData::DateTime(_) | ColumnData::SmallDateTime(_) | ColumnData::DateTime2(_) => {
+                let value = self.typed::<PrimitiveDateTime>(data)?;
+                visitor.visit_string(format!(
+                    "{}T{}",
+                    value.date().format(&Iso8601::DATE).map_err(format)?,
+                    value.time().format(&Iso8601::TIME).map_err(format)?
+                ))
+            }
+            ColumnData::DateTimeOffset(_) => {
+                let value = self.typed::<OffsetDateTime>(data)?.to_offset(time::UtcOffset::UTC);
+                visitor.visit_string(value.format(&Rfc3339).map_err(format)?)
+            }
+            _ => visitor.visit_none(),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        if is_null(self.data()?) { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        match self.data()? {
+            ColumnData::String(Some(value)) => {
+                let value: StrDeserializer<'_, Mismatch> = value.as_ref().into_deserializer();
+                value.deserialize_enum(name, variants, visitor)
+            }
+            _ => Err(Mismatch("an enum is read from text".to_owned())),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        seq tuple tuple_struct map struct identifier ignored_any
+    }
+}

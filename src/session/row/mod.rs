@@ -1,0 +1,153 @@
+//! Rows as values of the application's types, through serde.
+
+mod column;
+mod mismatch;
+
+use serde::{
+    Deserializer,
+    de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor, value::StrDeserializer},
+    forward_to_deserialize_any,
+};
+use tiberius::Row;
+
+use crate::{Error, Result};
+use column::Column;
+use mismatch::Mismatch;
+
+/// A row as a `T`: a struct or map by column names, a tuple or array by position, else its single column.
+///
+/// Text, numbers, bit and binary come as themselves; uniqueidentifier, decimal, date and time as text:
+/// datetimeoffset as RFC 3339 in UTC (`time::serde::rfc3339` reads it), the others in ISO 8601.
+pub(super) fn deserialize<T: DeserializeOwned>(row: &Row) -> Result<T> {
+    T::deserialize(RowDeserializer { row }).map_err(|Mismatch(text)| Error::Value(text))
+}
+
+#[derive(Clone, Copy)]
+struct RowDeserializer<'a> {
+    row: &'a Row,
+}
+
+impl<'a> RowDeserializer<'a> {
+    /// The row's only column.
+    fn single(self) -> Result<Column<'a>, Mismatch> {
+        match self.row.columns().len() {
+            1 => Ok(Column { row: self.row, index: 0 }),
+            count => Err(Mismatch(format!(
+                "a row of {count} columns cannot become a single value: read it into a struct or a tuple"
+            ))),
+        }
+    }
+}
+
+macro_rules! single_column {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+            let column = self.single()?;
+            column.$method(visitor).map_err(|error| column.named(error))
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for RowDeserializer<'_> {
+    type Error = Mismatch;
+
+    single_column! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32
+        deserialize_f64 deserialize_char deserialize_str deserialize_string deserialize_bytes
+        deserialize_byte_buf deserialize_option deserialize_unit
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_map(Columns { row: self.row, next: 0 })
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_seq(Columns { row: self.row, next: 0 })
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Mismatch> {
+        let count = self.row.columns().len();
+        if count != length {
+            return Err(Mismatch(format!("a row of {count} columns cannot become a tuple of {length}")));
+        }
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        self.deserialize_tuple(length, visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        let column = self.single()?;
+        column.deserialize_enum(name, variants, visitor).map_err(|error| column.named(error))
+    }
+
+    forward_to_deserialize_any! { unit_struct identifier ignored_any }
+}
+
+/// The columns of a row, as a map by name or a sequence.
+struct Columns<'a> {
+    row: &'a Row,
+    next: usize,
+}
+
+impl<'de> de::MapAccess<'de> for Columns<'_> {
+    type Error = Mismatch;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Mismatch> {
+        let Some(column) = self.row.columns().get(self.next) else { return Ok(None) };
+        let name: StrDeserializer<'_, Mismatch> = column.name().into_deserializer();
+        seed.deserialize(name).map(Some).map_err(|error| error.in_column(column.name()))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mismatch> {
+        let column = Column { row: self.row, index: self.next };
+        self.next += 1;
+        column.read(seed)
+    }
+}
+
+impl<'de> de::SeqAccess<'de> for Columns<'_> {
+    type Error = Mismatch;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Mismatch> {
+        if self.next == self.row.columns().len() {
+            return Ok(None);
+        }
+        let column = Column { row: self.row, index: self.next };
+        self.next += 1;
+        column.read(seed).map(Some)
+    }
+}
