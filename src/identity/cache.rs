@@ -15,8 +15,6 @@ use super::{IdentityError, TokenSource};
 
 /// A token is not served when it has less than this left.
 const SAFETY: Duration = Duration::from_secs(60);
-/// How long one request may take: `az` starts a Python interpreter, and may ask the network.
-const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 /// How long a failure is remembered, so that a burst of invocations asks once.
 const FAILURE_LASTS: Duration = Duration::from_secs(1);
 /// After a failed renewal of a token that is still good, the next one waits this long.
@@ -160,12 +158,13 @@ impl Drop for Over {
 
 async fn fetch(source: &TokenSource, scope: &str) -> Answer {
     let credential = source.credential()?;
-    let answer = tokio::time::timeout(LONGEST_REQUEST, credential.get_token(&[scope], None)).await;
+    let longest = source.longest_request;
+    let answer = tokio::time::timeout(longest, credential.get_token(&[scope], None)).await;
     let token = match answer {
         Ok(Ok(token)) => token,
         Ok(Err(error)) => return Err(IdentityError::of(&format!("{} gave no token", source.name), error)),
         Err(_) => {
-            let seconds = LONGEST_REQUEST.as_secs();
+            let seconds = longest.as_secs();
             return Err(IdentityError::new(format!("{} gave no token within {seconds}s", source.name)));
         }
     };
@@ -303,6 +302,56 @@ mod tests {
         let cache = TokenCache::new(source, "scope");
         assert!(cache.token().await.is_err());
         assert_eq!(cache.token().await.unwrap().secret(), "token");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_never_answers_is_given_up_once_for_all_and_asked_again() {
+        #[derive(Debug, Default)]
+        struct Hangs(AtomicUsize);
+        #[async_trait::async_trait]
+        impl TokenCredential for Hangs {
+            async fn get_token(
+                &self,
+                _: &[&str],
+                _: Option<TokenRequestOptions<'_>>,
+            ) -> azure_core::Result<AccessToken> {
+                self.0.fetch_add(1, Ordering::SeqCst);
+                std::future::pending().await
+            }
+        }
+        let hangs = Arc::new(Hangs::default());
+        let source = TokenSource::of_application(hangs.clone());
+        let longest = source.longest_request;
+        let cache = TokenCache::new(source, "scope");
+        let asked = Instant::now();
+        let waiters = (0..20).map(|_| cache.token());
+        for outcome in futures_util::future::join_all(waiters).await {
+            let error = outcome.unwrap_err();
+            assert!(error.is_transient() && error.to_string().contains("no token within 30s"), "{error}");
+        }
+        assert_eq!((asked.elapsed(), hangs.0.load(Ordering::SeqCst)), (longest, 1));
+        tokio::time::advance(FAILURE_LASTS).await;
+        assert!(cache.token().await.is_err());
+        assert_eq!(hangs.0.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_failed_renewal_a_good_token_is_renewed_later_not_with_every_use() {
+        let (endpoint, cache) = cache();
+        cache.token().await.unwrap();
+        endpoint.broken.store(true, Ordering::SeqCst);
+        tokio::time::advance(Duration::from_secs(1810)).await;
+        for _ in 0..100 {
+            cache.token().await.unwrap();
+            tokio::time::advance(Duration::from_millis(100)).await;
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(endpoint.requests.load(Ordering::SeqCst), 2, "one failed renewal in ten seconds");
+        endpoint.broken.store(false, Ordering::SeqCst);
+        tokio::time::advance(RENEWAL_PAUSE).await;
+        cache.token().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(cache.token().await.unwrap().secret(), "token-2");
     }
 
     #[test]

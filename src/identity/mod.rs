@@ -1,8 +1,9 @@
 //! Who the app is: the credential that the settings and the environment choose, and its one cached token.
 
 mod cache;
+mod command;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use azure_core::{
     credentials::TokenCredential,
@@ -10,12 +11,14 @@ use azure_core::{
     http::{ClientOptions, RetryOptions},
 };
 use azure_identity::{
-    AzureCliCredential, AzureDeveloperCliCredential, DeveloperToolsCredential, ManagedIdentityCredential,
-    ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
+    AzureCliCredential, AzureCliCredentialOptions, AzureDeveloperCliCredential,
+    AzureDeveloperCliCredentialOptions, DeveloperToolsCredential, DeveloperToolsCredentialOptions, Executor,
+    ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
     WorkloadIdentityCredentialOptions,
 };
 
 pub(crate) use cache::{Token, TokenCache};
+use command::Commands;
 
 use crate::connection::Credential;
 
@@ -67,13 +70,19 @@ impl IdentityError {
 #[derive(Clone)]
 pub(crate) struct TokenSource {
     pub(crate) name: &'static str,
+    /// How long one request may take.
+    pub(crate) longest_request: Duration,
     make: Arc<dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync>,
 }
 
 impl TokenSource {
     /// A credential of the application's own, which is asked as it is.
     pub(crate) fn of_application(credential: Arc<dyn TokenCredential>) -> Self {
-        TokenSource { name: "the application's credential", make: Arc::new(move || Ok(credential.clone())) }
+        TokenSource {
+            name: "the application's credential",
+            longest_request: LONGEST_COMMAND,
+            make: Arc::new(move || Ok(credential.clone())),
+        }
     }
 
     /// The source that the settings and the environment choose.
@@ -107,6 +116,7 @@ impl TokenSource {
             }
             Credential::ManagedIdentity { client_id } => TokenSource {
                 name: MANAGED_IDENTITY,
+                longest_request: LONGEST_CALL,
                 make: Arc::new(move || {
                     let user_assigned_id = client_id.clone().map(UserAssignedId::ClientId);
                     // The open tries again within its own budget, and can say why.
@@ -117,6 +127,7 @@ impl TokenSource {
             },
             Credential::WorkloadIdentity { client_id } => TokenSource {
                 name: "workload identity",
+                longest_request: LONGEST_CALL,
                 make: Arc::new(move || {
                     let client_id = client_id.clone();
                     let options = WorkloadIdentityCredentialOptions { client_id, ..Default::default() };
@@ -125,15 +136,28 @@ impl TokenSource {
             },
             Credential::AzureCli => TokenSource {
                 name: "the Azure CLI (az)",
-                make: Arc::new(|| Ok(AzureCliCredential::new(None)?)),
+                longest_request: LONGEST_COMMAND,
+                make: Arc::new(|| {
+                    let options = AzureCliCredentialOptions { executor: commands(), ..Default::default() };
+                    Ok(AzureCliCredential::new(Some(options))?)
+                }),
             },
             Credential::AzureDeveloperCli => TokenSource {
                 name: "the Azure Developer CLI (azd)",
-                make: Arc::new(|| Ok(AzureDeveloperCliCredential::new(None)?)),
+                longest_request: LONGEST_COMMAND,
+                make: Arc::new(|| {
+                    let options =
+                        AzureDeveloperCliCredentialOptions { executor: commands(), ..Default::default() };
+                    Ok(AzureDeveloperCliCredential::new(Some(options))?)
+                }),
             },
             Credential::DeveloperTools | Credential::Environment { .. } => TokenSource {
                 name: "the developer's login (az, then azd)",
-                make: Arc::new(|| Ok(DeveloperToolsCredential::new(None)?)),
+                longest_request: LONGEST_COMMAND,
+                make: Arc::new(|| {
+                    let options = DeveloperToolsCredentialOptions { executor: commands() };
+                    Ok(DeveloperToolsCredential::new(Some(options))?)
+                }),
             },
         }
     }
@@ -151,6 +175,14 @@ impl fmt::Debug for TokenSource {
 }
 
 const MANAGED_IDENTITY: &str = "the managed identity";
+/// An endpoint answers in a moment; there is time in the budget of an open to ask one that did not again.
+const LONGEST_CALL: Duration = Duration::from_secs(8);
+/// `az` starts a Python interpreter, and may ask the network.
+const LONGEST_COMMAND: Duration = Duration::from_secs(30);
+
+fn commands() -> Option<Arc<dyn Executor>> {
+    Some(Arc::new(Commands))
+}
 
 fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
