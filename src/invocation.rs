@@ -1,14 +1,12 @@
 //! One invocation: the handler in its session guard, its failure in the log, its times in a header.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::time::Duration;
 
-use futures_util::future::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     Error, Result,
     connection::Connector,
-    error::panic_text,
     handler::Erased,
     session::{Limits, Timings, guard},
 };
@@ -26,12 +24,7 @@ where
 {
     let mut timings = Timings::default();
     let outcome = match input {
-        Ok(input) => {
-            let guarded = guard(connector, limits, &mut timings, |session| handler.call(input, session));
-            // What the handler leaves behind may panic while it is dropped, outside of the handler itself.
-            let guarded = AssertUnwindSafe(guarded).catch_unwind().await;
-            guarded.unwrap_or_else(|panic| Err(Error::Panic(panic_text(panic.as_ref()).to_owned())))
-        }
+        Ok(input) => guard(connector, limits, &mut timings, |session| handler.call(input, session)).await,
         Err(error) => Err(error),
     };
     if let Err(error) = &outcome {

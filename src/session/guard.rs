@@ -65,7 +65,7 @@ pub(crate) async fn guard<T>(
 ) -> Result<T> {
     let started = Instant::now();
     let Some(connector) = connector else {
-        let outcome = limits.within(caught(|| handler(None))).await;
+        let outcome = caught(limits.within(async { handler(None).await })).await;
         timings.handler = started.elapsed();
         return outcome;
     };
@@ -79,8 +79,8 @@ pub(crate) async fn guard<T>(
     let mut cut = CutOnDrop(Some(session.clone()));
 
     let started = Instant::now();
-    let run = limits.within(caught(|| handler(Some(&session))));
-    let outcome = CURRENT.scope(session.clone(), run).await;
+    let run = limits.within(async { handler(Some(&session)).await });
+    let outcome = caught(CURRENT.scope(session.clone(), run)).await;
     timings.handler = started.elapsed();
 
     let started = Instant::now();
@@ -90,9 +90,9 @@ pub(crate) async fn guard<T>(
     outcome
 }
 
-/// Runs a handler to its end or its panic.
-async fn caught<'a, T>(handler: impl FnOnce() -> BoxFuture<'a, Result<T>>) -> Result<T> {
-    // The handler may panic before it returns its future, too.
-    let handler = AssertUnwindSafe(async { handler().await }).catch_unwind();
-    handler.await.unwrap_or_else(|panic| Err(Error::Panic(panic_text(panic.as_ref()).to_owned())))
+/// Runs a handler to its end or its panic. It may panic before it returns its future, and what a limit cuts off may
+/// panic while it is dropped: all of that happens in here.
+async fn caught<T>(run: impl Future<Output = Result<T>>) -> Result<T> {
+    let outcome = AssertUnwindSafe(run).catch_unwind().await;
+    outcome.unwrap_or_else(|panic| Err(Error::Panic(panic_text(panic.as_ref()).to_owned())))
 }
