@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Azure, Folder, HostMode, client, handler, project};
+use common::{Azure, Folder, HostMode, Served, client, handler, project};
 
 const CLIENT_ID: &str = "00000000-0000-0000-0000-0000000000bb";
 
@@ -124,6 +124,70 @@ async fn on_a_laptop_the_login_of_az_is_used_once_for_all() {
     environment.push(("AZURE_TOKEN_CREDENTIALS".to_owned(), "AzureCliCredential".to_owned()));
     migrates(environment).await;
     assert_eq!(azure.identity.requests(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_az_that_hangs_is_given_up_within_the_budget_and_does_not_outlive_the_handler() {
+    use std::os::unix::fs::PermissionsExt;
+    let azure = Azure::start().await;
+    let folder = Folder::new();
+    let calls = folder.path().join("calls");
+    folder.write("az", &format!("#!/bin/sh\necho $$ >> '{}'\nsleep 600\n", calls.display()));
+    let az = folder.path().join("az");
+    std::fs::set_permissions(az, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let environment = vec![
+        ("PATH".to_owned(), format!("{}:/usr/bin:/bin", folder.path().display())),
+        ("SqlConnectionString".to_owned(), format!("{};Connect Timeout=2", azure.connection_string())),
+    ];
+    let output = handler(&["migrate"], environment, project()).await;
+    assert!(!output.status.success());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("getting the access token failed"), "{stderr}");
+    let calls = std::fs::read_to_string(calls).unwrap();
+    assert_eq!(calls.lines().count(), 1, "one az however often the opening was tried");
+    let state = format!("/proc/{}/stat", calls.trim());
+    // Gone, or dead and not yet taken note of.
+    let dead = || std::fs::read_to_string(&state).map_or(true, |state| state.contains(") Z "));
+    common::eventually(dead).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_short_lived_token_is_replaced_a_minute_before_its_end() {
+    // Served for two seconds: a token with less than a minute left is not.
+    let azure = Azure::with_token_lifetime(std::time::Duration::from_secs(62)).await;
+    azure.migrate().await;
+    let handler = Served::start(&azure, &[]).await;
+    let get = async || client().get(handler.url("/api/todos")).send().await.unwrap().status();
+    assert_eq!(get().await, 200);
+    let first = azure.identity.requests();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while azure.identity.requests() == first {
+        assert!(std::time::Instant::now() < deadline, "the old token is served on and on");
+        assert_eq!(get().await, 200);
+    }
+    assert_eq!(get().await, 200);
+    azure.all_closed().await;
+    assert_eq!(azure.sql.counts().refused, 0, "no token was refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_lives_for_a_moment_serves_the_opening_that_asked_for_it() {
+    let azure = Azure::with_token_lifetime(std::time::Duration::from_secs(30)).await;
+    azure.migrate().await;
+    let handler = Served::start(&azure, &[]).await;
+    for _ in 0..3 {
+        assert_eq!(client().get(handler.url("/api/todos")).send().await.unwrap().status(), 200);
+    }
+    azure.all_closed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_is_asked_for_at_the_start_before_any_request() {
+    let azure = Azure::start().await;
+    let _handler = Served::start(&azure, &[]).await;
+    common::eventually(|| azure.identity.requests() == 1).await;
+    assert_eq!(azure.sql.counts().connections, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

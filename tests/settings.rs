@@ -33,6 +33,7 @@ fn azure() -> Settings {
         encryption: Encryption::Mandatory,
         trust: Trust::WebPki { extra_ca: None, host_name_in_certificate: None },
         open_budget: Duration::from_secs(30),
+        max_sessions: 100,
         command_timeout: None,
         application_name: "sqlscope".to_owned(),
         read_only_intent: false,
@@ -117,6 +118,7 @@ fn every_key_says_what_it_says() {
                 host_name_in_certificate: Some("other.example".to_owned()),
             },
             open_budget: Duration::from_secs(7),
+            max_sessions: 5,
             command_timeout: Some(Duration::from_secs(8)),
             application_name: "mine".to_owned(),
             read_only_intent: true,
@@ -271,14 +273,21 @@ fn service_connectors_variables_are_read() {
 }
 
 #[test]
-fn time_limits_come_from_the_string_and_then_from_settings() {
-    let limits = [("SQLSCOPE_OPEN_TIMEOUT_SECONDS", "5"), ("SQLSCOPE_COMMAND_TIMEOUT_SECONDS", "6")];
-    for (text, open, command) in [("Server=h", 5, 6), ("Server=h;Connect Timeout=7;Command Timeout=8", 7, 8)]
+fn limits_come_from_the_string_and_then_from_settings() {
+    let limits = [
+        ("SQLSCOPE_OPEN_TIMEOUT_SECONDS", "5"),
+        ("SQLSCOPE_COMMAND_TIMEOUT_SECONDS", "6"),
+        ("SQLSCOPE_MAX_SESSIONS", "20"),
+    ];
+    for (text, open, command, sessions) in
+        [("Server=h", 5, 6, 20), ("Server=h;Connect Timeout=7;Command Timeout=8;Max Pool Size=30", 7, 8, 30)]
     {
         let settings = from(&[&[("SqlConnectionString", text)], &limits[..]].concat()).unwrap();
         assert_eq!(settings.open_budget, Duration::from_secs(open), "{text}");
         assert_eq!(settings.command_timeout, Some(Duration::from_secs(command)), "{text}");
+        assert_eq!(settings.max_sessions, sessions, "{text}");
     }
+    assert_eq!(from(&[("SqlConnectionString", "Server=h")]).unwrap().max_sessions, 100);
 }
 
 #[test]
@@ -377,6 +386,11 @@ fn a_bad_variable_is_named() {
             "SQLSCOPE_OPEN_TIMEOUT_SECONDS",
             "0",
             "SQLSCOPE_OPEN_TIMEOUT_SECONDS: `0` is no time limit; expected 1 to 600",
+        ),
+        (
+            "SQLSCOPE_MAX_SESSIONS",
+            "0",
+            "SQLSCOPE_MAX_SESSIONS: `0` is no number of sessions; expected 1 to 30000",
         ),
         ("SQLSCOPE_COMMAND_TIMEOUT_SECONDS", "1m", "SQLSCOPE_COMMAND_TIMEOUT_SECONDS: `1m`"),
         (

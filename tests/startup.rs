@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{App, Azure, Folder, handler};
+use common::{App, Folder, handler};
 use sqlscope::{FunctionApp, Outputs, Request, Response, Result, Trigger, http::text};
 
 async fn http(_: Request) -> Result<Response> {
@@ -144,23 +144,4 @@ async fn the_handler_exits_with_1_and_one_line_that_says_what_to_do() {
     let log = ("SQLSCOPE_LOG", "sqlscope=loud");
     let error = fails(&[], &[port, log], common::project()).await;
     assert!(error.contains("SQLSCOPE_LOG"), "{error}");
-}
-
-#[cfg(unix)]
-#[tokio::test(flavor = "multi_thread")]
-async fn told_to_stop_the_handler_exits_with_0() {
-    let azure = Azure::start().await;
-    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_handler"));
-    command.env_clear().envs(azure.environment()).env("FUNCTIONS_CUSTOMHANDLER_PORT", "0");
-    command.current_dir(common::project()).stdout(std::process::Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().unwrap();
-    let mut lines =
-        tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stdout.take().unwrap()));
-    let line = lines.next_line().await.unwrap().unwrap();
-    assert!(line.contains("the handler is ready"), "{line}");
-    let pid = child.id().unwrap().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let status =
-        tokio::time::timeout(std::time::Duration::from_secs(10), child.wait()).await.unwrap().unwrap();
-    assert_eq!(status.code(), Some(0));
 }

@@ -160,7 +160,7 @@ impl FunctionApp {
         let root = self.root();
         let project = Project::read(&root, &|name| self.environment.get(name))?;
         let routes = RouteTable::new(&project)?;
-        let settings = AppSettings::read(&self.environment, &project)?;
+        let settings = AppSettings::read(&self.environment, project.function_timeout)?;
         let takes_session = self.handlers.iter().any(|(_, handler)| handler.takes_session());
         let connector = takes_session.then(|| self.sessions_from()).transpose()?;
         let handlers = self.handlers;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{Error, Result, host::Project};
+use crate::{Error, Result};
 
 /// The environment as it was at the start.
 #[derive(Clone)]
@@ -46,6 +46,7 @@ const NAMES: &[&str] = &[
     "SQLSCOPE_INVOCATION_TIMEOUT_SECONDS",
     "SQLSCOPE_LOG",
     "SQLSCOPE_MAX_BODY_BYTES",
+    "SQLSCOPE_MAX_SESSIONS",
     "SQLSCOPE_OPEN_TIMEOUT_SECONDS",
     "SQLSCOPE_SERVER_TIMING",
     "SQLSCOPE_SHUTDOWN_SECONDS",
@@ -84,13 +85,14 @@ impl AppSettings {
         Ok(())
     }
 
-    pub(crate) fn read(environment: &Environment, project: &Project) -> Result<Self> {
+    /// `function_timeout` is host.json's.
+    pub(crate) fn read(environment: &Environment, function_timeout: Option<Duration>) -> Result<Self> {
         Self::check_names(environment)?;
-        let host = project.function_timeout.unwrap_or(HOST_DEFAULT);
+        let host = function_timeout.unwrap_or(HOST_DEFAULT);
         let trigger_deadline = host.saturating_sub(MARGIN).max(host / 2);
         let asked = number(environment, "SQLSCOPE_INVOCATION_TIMEOUT_SECONDS", 1..=86_400)?;
         let asked = asked.map(Duration::from_secs);
-        if let (Some(asked), Some(host)) = (asked, project.function_timeout)
+        if let (Some(asked), Some(host)) = (asked, function_timeout)
             && asked >= host
         {
             return Err(Error::Startup(format!(
@@ -149,5 +151,40 @@ fn flag(environment: &Environment, name: &str) -> Result<bool> {
         None | Some("0" | "false") => Ok(false),
         Some("1" | "true") => Ok(true),
         Some(text) => Err(Error::Startup(format!("{name} is `{text}`: 1 or 0 is expected"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The deadlines of HTTP and other invocations, in seconds, under this host.json and setting.
+    fn deadlines(function_timeout: Option<u64>, setting: Option<&str>) -> Result<(f32, f32)> {
+        let port = ("FUNCTIONS_CUSTOMHANDLER_PORT", "0");
+        let setting = setting.map(|text| ("SQLSCOPE_INVOCATION_TIMEOUT_SECONDS", text));
+        let variables = [port].into_iter().chain(setting).map(|(name, value)| (name.into(), value.into()));
+        let settings =
+            AppSettings::read(&Environment::new(variables), function_timeout.map(Duration::from_secs))?;
+        Ok((settings.http_deadline.as_secs_f32(), settings.trigger_deadline.as_secs_f32()))
+    }
+
+    #[test]
+    fn an_invocation_ends_before_the_host_kills_and_before_the_front_end_gives_up() {
+        for (function_timeout, setting, expected) in [
+            (None, None, (230.0, 295.0)),
+            (Some(60), None, (55.0, 55.0)),
+            (Some(1800), None, (230.0, 1795.0)),
+            (Some(4), None, (2.0, 2.0)),
+            (Some(1800), Some("20"), (20.0, 20.0)),
+            (None, Some("900"), (230.0, 900.0)),
+        ] {
+            assert_eq!(
+                deadlines(function_timeout, setting).unwrap(),
+                expected,
+                "{function_timeout:?} {setting:?}"
+            );
+        }
+        let error = deadlines(Some(60), Some("60")).unwrap_err().to_string();
+        assert!(error.contains("functionTimeout is 60s"), "{error}");
     }
 }

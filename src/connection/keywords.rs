@@ -20,6 +20,7 @@ pub(super) enum Field {
     ApplicationName,
     ApplicationIntent,
     PacketSize,
+    MaxPoolSize,
     WorkstationId,
 }
 
@@ -120,6 +121,7 @@ static KEYWORDS: &[Keyword] = &[
     Keyword::used(Field::ApplicationName, &["Application Name", "APP"]),
     Keyword::used(Field::ApplicationIntent, &["ApplicationIntent"]),
     Keyword::used(Field::PacketSize, &["Packet Size"]),
+    Keyword::used(Field::MaxPoolSize, &["Max Pool Size"]),
     Keyword::used(Field::WorkstationId, &["Workstation ID", "WSID"]),
     Keyword::only(
         NO,
@@ -183,7 +185,6 @@ static KEYWORDS: &[Keyword] = &[
     Keyword::only(NO, &["fips"], "TLS here is ring's, which is not validated for FIPS 140; leave it out"),
     no_effect(&["Pooling"]),
     no_effect(&["Min Pool Size"]),
-    no_effect(&["Max Pool Size"]),
     no_effect(&["Load Balance Timeout", "Connection Lifetime"]),
     no_effect(&["Pool Blocking Period"]),
     no_effect(&["Connection Reset"]),

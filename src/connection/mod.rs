@@ -1,8 +1,10 @@
 //! Where the database is, and how a connection to it is opened.
 
+mod attempt;
 mod connection_string;
 pub(crate) mod connector;
 mod keywords;
+mod limit;
 mod open_error;
 mod prelogin;
 mod settings;

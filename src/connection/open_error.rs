@@ -2,6 +2,8 @@
 
 use std::{fmt, io, time::Duration};
 
+use tokio_rustls::rustls;
+
 use super::transient::is_transient;
 use crate::{error::ServerError, identity::IdentityError};
 
@@ -9,6 +11,8 @@ use crate::{error::ServerError, identity::IdentityError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
+    /// Waiting for a place under the limit on sessions.
+    Limit,
     /// Getting the access token.
     Token,
     /// Looking up the server's name and connecting to one of its addresses.
@@ -24,6 +28,7 @@ pub enum Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Stage::Limit => "the wait for a free session",
             Stage::Token => "getting the access token",
             Stage::Tcp => "connecting",
             Stage::Prelogin => "the first exchange (PRELOGIN)",
@@ -48,6 +53,8 @@ pub(crate) enum Cause {
     Silence(Duration),
     #[error("the server redirected the login more than {0} times")]
     Redirects(u8),
+    #[error("all {0} sessions of this process are in use")]
+    Limit(usize),
 }
 
 impl Cause {
@@ -68,7 +75,7 @@ impl Cause {
             }
             Cause::Login(error) => is_transient(error.number()),
             Cause::Protocol(_) | Cause::Redirects(_) => false,
-            Cause::Silence(_) => true,
+            Cause::Silence(_) | Cause::Limit(_) => true,
         }
     }
 }
@@ -111,6 +118,10 @@ impl OpenError {
     /// What to check, in the log only.
     fn advice(&self) -> &'static str {
         match (self.stage, &self.cause) {
+            (_, Cause::Limit(_)) => {
+                "; raise SQLSCOPE_MAX_SESSIONS if the database's tier has more, or shorten what the handlers do \
+                 while they hold one"
+            }
             (_, Cause::Token(_)) => "",
             (Stage::Token, _) => {
                 "; check that the identity endpoint (IDENTITY_ENDPOINT), or `az` on your machine, answers"
@@ -119,9 +130,14 @@ impl OpenError {
                 "; check the server's name and port, its firewall (\"Allow Azure services\", virtual network rules, \
                  a private endpoint) and that nothing blocks outbound 1433 and 11000 to 11999"
             }
-            (Stage::Tls, Cause::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+            (Stage::Tls, Cause::Io(error)) if is_certificate(error) => {
                 "; the certificate must be valid for the server's name: use its full name \
                  (*.database.windows.net), or ServerCertificate=<pem> for a server with a CA of its own"
+            }
+            (_, Cause::Io(error)) if error.kind() == io::ErrorKind::InvalidData => NO_SQL_SERVER,
+            (_, Cause::Protocol(_)) => NO_SQL_SERVER,
+            (_, Cause::Redirects(_)) => {
+                "; check the server's connection policy, and that the name leads to one server"
             }
             (_, Cause::Login(error)) => match error.number() {
                 18456 if !self.by_token => "; check the user and the password",
@@ -144,18 +160,24 @@ impl OpenError {
     }
 }
 
+/// What answers there, or stands in the way, speaks another language.
+const NO_SQL_SERVER: &str = "; check that the port is the server's (1433), that nothing between (a proxy, a firewall \
+                             that inspects TLS) answers in its place, and that Encrypt=Strict is wanted where it is set";
+
+fn is_certificate(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
+}
+
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "no connection to {} could be opened: {} failed (attempt {}, {:.1}s): {}{}",
-            self.server,
-            self.stage,
-            self.attempts,
-            self.elapsed.as_secs_f32(),
-            crate::error::chain(&self.cause),
-            self.advice()
-        )
+        let OpenError { server, stage, attempts, cause, .. } = self;
+        write!(f, "no connection to {server} could be opened: {stage} failed (")?;
+        if *attempts > 0 {
+            write!(f, "attempt {attempts}, ")?;
+        }
+        let (seconds, cause) = (self.elapsed.as_secs_f32(), crate::error::chain(cause));
+        write!(f, "{seconds:.1}s): {cause}{}", self.advice())
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
+use super::limit::Place;
 use super::prelogin::{HEADER, Prelogin};
 use super::tls::PreloginFrames;
 
@@ -27,16 +28,22 @@ pub(crate) type Secured = TlsStream<PreloginFrames<TcpStream>>;
 #[derive(Clone)]
 pub(crate) struct Line(Arc<Mutex<State>>);
 
+/// The socket with its place under the limit on sessions: the one is closed when the other is free.
+struct Held {
+    secured: Secured,
+    _place: Place,
+}
+
 enum State {
-    Open(Box<Secured>),
+    Open(Box<Held>),
     /// Nobody reads or writes any more; the server has been told, and its own goodbye is still to come.
-    Abandoned(Box<Secured>),
+    Abandoned(Box<Held>),
     Cut,
 }
 
 impl Line {
-    pub(crate) fn new(secured: Secured) -> Self {
-        Line(Arc::new(Mutex::new(State::Open(Box::new(secured)))))
+    pub(super) fn new(secured: Secured, place: Place) -> Self {
+        Line(Arc::new(Mutex::new(State::Open(Box::new(Held { secured, _place: place })))))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -47,7 +54,7 @@ impl Line {
     /// Polls the open line; one that is abandoned or cut is `NotConnected`.
     fn poll<T>(&self, poll: impl FnOnce(Pin<&mut Secured>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &mut *self.state() {
-            State::Open(secured) => poll(Pin::new(secured)),
+            State::Open(held) => poll(Pin::new(&mut held.secured)),
             _ => Poll::Ready(Err(io::Error::new(io::ErrorKind::NotConnected, "the connection was cut"))),
         }
     }
@@ -60,12 +67,12 @@ impl Line {
         let mut rest = [0; 1024];
         poll_fn(|cx| {
             let mut state = self.state();
-            let (State::Open(secured) | State::Abandoned(secured)) = &mut *state else {
+            let (State::Open(held) | State::Abandoned(held)) = &mut *state else {
                 return Poll::Ready(());
             };
             loop {
                 let mut buffer = ReadBuf::new(&mut rest);
-                let read = ready!(Pin::new(&mut *secured).poll_read(cx, &mut buffer));
+                let read = ready!(Pin::new(&mut held.secured).poll_read(cx, &mut buffer));
                 if read.is_err() || buffer.filled().is_empty() {
                     return Poll::Ready(());
                 }
@@ -78,11 +85,11 @@ impl Line {
     /// `NotConnected` from here on. [`hang_up`](Self::hang_up) waits for the server.
     pub(crate) fn abandon(&self) {
         let mut state = self.state();
-        if let State::Open(secured) = std::mem::replace(&mut *state, State::Cut) {
+        if let State::Open(held) = std::mem::replace(&mut *state, State::Cut) {
             // Not even TLS's goodbye: the driver may have stopped in the middle of a record.
-            let told = SockRef::from(secured.get_ref().0.get_ref()).shutdown(Shutdown::Write);
+            let told = SockRef::from(held.secured.get_ref().0.get_ref()).shutdown(Shutdown::Write);
             if told.is_ok() {
-                *state = State::Abandoned(secured);
+                *state = State::Abandoned(held);
             }
         }
     }
