@@ -20,7 +20,7 @@ use sqlscope_local::{
     certificates::LocalCa,
     functions_host::{FunctionsHost, HostOptions, Output},
     identity::{IdentityEndpoint, IdentityOptions},
-    sql::{Database, SessionRecord, SqlEndpoint, SqlOptions},
+    sql::{SessionRecord, SqlEndpoint, SqlOptions},
     token::{Claims, TokenIssuer},
 };
 use tokio::{
@@ -159,11 +159,8 @@ impl Azure {
 /// Another SQL endpoint with the same certificates and tokens.
 pub async fn sql_endpoint(ca: &LocalCa, tokens: &TokenIssuer) -> SqlEndpoint {
     let options = SqlOptions {
-        port: 0,
-        database: Database::Memory,
-        certificates: ca.clone(),
-        tokens: tokens.clone(),
         sql_login: Some(("tester".to_owned(), PASSWORD.to_owned())),
+        ..SqlOptions::new(ca.clone(), tokens.clone())
     };
     SqlEndpoint::start(options).await.unwrap()
 }

@@ -61,9 +61,7 @@ impl StandIns {
         let options = SqlOptions {
             port: sql_port,
             database: Database::File(database.clone()),
-            certificates,
-            tokens,
-            sql_login: None,
+            ..SqlOptions::new(certificates, tokens)
         };
         let sql = SqlEndpoint::start(options)
             .await

@@ -1,11 +1,14 @@
 //! The Azure SQL endpoint: TDS 7.4 on the wire, SQLite behind it. A wire-level stand-in, not SQL Server.
 
+mod books;
 mod codepage;
+mod connection;
 mod convert;
 mod decode;
 mod encode;
 mod engine;
 mod errors;
+mod login;
 mod login7;
 mod moment;
 mod packet;
@@ -18,5 +21,6 @@ mod tokens;
 mod types;
 mod wire;
 
+pub use books::{Counts, SessionRecord};
 pub use engine::Database;
-pub use server::{Counts, SessionRecord, SqlEndpoint, SqlOptions};
+pub use server::{SqlEndpoint, SqlOptions};

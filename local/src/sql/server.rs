@@ -1,23 +1,16 @@
-//! The endpoint: its socket, its sessions' books, and the faults that it is told to show.
+//! The endpoint: its port, its connections, and the faults that it is told to show.
 
-use std::{
-    io,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::{io, sync::Arc};
 
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
-use tokio_rustls::rustls::ServerConfig;
 
 use super::{
-    engine::{Database, Store},
+    books::{Counts, SessionRecord, Shared},
+    engine::Database,
     session,
 };
 use crate::{certificates::LocalCa, server::listen, token::TokenIssuer};
@@ -37,138 +30,10 @@ pub struct SqlOptions {
     pub sql_login: Option<(String, String)>,
 }
 
-/// What happened at an endpoint so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Connections that were accepted.
-    pub connections: u64,
-    /// Logins that succeeded.
-    pub logins: u64,
-    /// Logins that were refused.
-    pub refused: u64,
-    /// Sessions that logged in.
-    pub opened: u64,
-    /// Sessions that logged in and have ended: what they left open is rolled back, and the socket is closed after.
-    pub closed: u64,
-    /// Transactions that were committed by BEGIN and COMMIT.
-    pub commits: u64,
-    /// Transactions that were rolled back.
-    pub rollbacks: u64,
-}
-
-/// One session that logged in.
-#[derive(Debug, Clone)]
-pub struct SessionRecord {
-    /// Its `@@SPID`.
-    pub spid: u16,
-    /// The object id of its token, or its user.
-    pub login: String,
-    /// The application name that it gave.
-    pub application: String,
-    /// The database that it asked for.
-    pub database: String,
-    /// The server name that it asked for.
-    pub server: String,
-    /// The TDS version that it asked for.
-    pub tds_version: u32,
-    /// The TLS version of its connection, as `TLSv1_2`.
-    pub tls_version: String,
-    /// The host name that it asked for in TLS (SNI).
-    pub tls_server_name: Option<String>,
-    /// When it logged in.
-    pub opened_at: Instant,
-    /// When it ended.
-    pub closed_at: Option<Instant>,
-    /// Whether a transaction was open at its end.
-    pub open_transaction: bool,
-}
-
-/// The counts, as they are kept.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) connections: AtomicU64,
-    pub(crate) opened: AtomicU64,
-    pub(crate) refused: AtomicU64,
-    pub(crate) closed: AtomicU64,
-    commits: AtomicU64,
-    rollbacks: AtomicU64,
-}
-
-impl Tally {
-    pub(crate) fn transaction_ended(&self, committed: bool) {
-        let counter = if committed { &self.commits } else { &self.rollbacks };
-        counter.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// What all sessions of an endpoint share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) store: Arc<Store>,
-    pub(crate) tally: Arc<Tally>,
-    pub(crate) wrapped_tls: Arc<ServerConfig>,
-    pub(crate) strict_tls: Arc<ServerConfig>,
-    pub(crate) tokens: TokenIssuer,
-    pub(crate) sql_login: Option<(String, String)>,
-    books: Mutex<Books>,
-}
-
-#[derive(Debug, Default)]
-struct Books {
-    records: Vec<SessionRecord>,
-    last_spid: u16,
-    live: Vec<u16>,
-    failing: (usize, u32),
-    redirect: Option<(String, u16)>,
-}
-
-impl Shared {
-    fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The error that the next login is to be answered, if it is to fail.
-    pub(crate) fn next_failure(&self) -> Option<u32> {
-        let (left, number) = &mut self.books().failing;
-        *left = left.checked_sub(1)?;
-        Some(*number)
-    }
-
-    pub(crate) fn redirect(&self) -> Option<(String, u16)> {
-        self.books().redirect.clone()
-    }
-
-    /// A number for a session that no other live session has.
-    pub(crate) fn take_spid(&self) -> u16 {
-        let books = &mut *self.books();
-        loop {
-            books.last_spid = if books.last_spid >= 32_000 { 51 } else { books.last_spid.max(50) + 1 };
-            if !books.live.contains(&books.last_spid) {
-                books.live.push(books.last_spid);
-                return books.last_spid;
-            }
-        }
-    }
-
-    pub(crate) fn give_spid(&self, spid: u16) {
-        self.books().live.retain(|live| *live != spid);
-    }
-
-    /// Writes down a session; gives its place in the book.
-    pub(crate) fn opened(&self, record: SessionRecord) -> usize {
-        let mut books = self.books();
-        books.records.push(record);
-        self.tally.opened.fetch_add(1, Ordering::SeqCst);
-        books.records.len() - 1
-    }
-
-    pub(crate) fn closed(&self, place: usize, open_transaction: bool) {
-        let mut books = self.books();
-        if let Some(record) = books.records.get_mut(place) {
-            record.closed_at = Some(Instant::now());
-            record.open_transaction = open_transaction;
-        }
-        self.tally.closed.fetch_add(1, Ordering::SeqCst);
+impl SqlOptions {
+    /// A free port, an empty database in memory, and no login but by a token.
+    pub fn new(certificates: LocalCa, tokens: TokenIssuer) -> Self {
+        SqlOptions { port: 0, database: Database::Memory, certificates, tokens, sql_login: None }
     }
 }
 
@@ -194,15 +59,7 @@ impl SqlEndpoint {
             )
         })?;
         let port = listener.local_addr()?.port();
-        let shared = Arc::new(Shared {
-            store: Arc::new(Store::open(&options.database)?),
-            tally: Arc::default(),
-            wrapped_tls: options.certificates.server_config()?,
-            strict_tls: options.certificates.strict_server_config()?,
-            tokens: options.tokens,
-            sql_login: options.sql_login,
-            books: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::open(options)?);
         let (stop, stopped) = watch::channel(false);
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), stopped));
         Ok(SqlEndpoint { port, shared, stop, accepting: Some(accepting) })
@@ -215,37 +72,27 @@ impl SqlEndpoint {
 
     /// What happened so far.
     pub fn counts(&self) -> Counts {
-        let tally = &self.shared.tally;
-        let read = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
-        Counts {
-            connections: read(&tally.connections),
-            logins: read(&tally.opened),
-            refused: read(&tally.refused),
-            opened: read(&tally.opened),
-            closed: read(&tally.closed),
-            commits: read(&tally.commits),
-            rollbacks: read(&tally.rollbacks),
-        }
+        self.shared.counts()
     }
 
     /// Every session that logged in, in that order.
     pub fn sessions(&self) -> Vec<SessionRecord> {
-        self.shared.books().records.clone()
+        self.shared.records()
     }
 
     /// Answers the next `count` logins with this error.
     pub fn fail_logins(&self, count: usize, number: u32) {
-        self.shared.books().failing = (count, number);
+        self.shared.fail_logins(count, number);
     }
 
     /// Sends every login to another server, as Azure SQL's gateway does.
     pub fn redirect_logins(&self, host: &str, port: u16) {
-        self.shared.books().redirect = Some((host.to_owned(), port));
+        self.shared.set_redirect(Some((host.to_owned(), port)));
     }
 
     /// Lets logins in again.
     pub fn stop_redirecting(&self) {
-        self.shared.books().redirect = None;
+        self.shared.set_redirect(None);
     }
 
     /// Ends all sessions, and then itself.
@@ -274,7 +121,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::
         };
         match accepted {
             Ok((socket, _)) => {
-                shared.tally.connections.fetch_add(1, Ordering::SeqCst);
+                shared.accepted();
                 sessions.spawn(serve(socket, Arc::clone(&shared), stopped.clone()));
             }
             Err(error) => {
@@ -289,7 +136,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::
 }
 
 async fn serve(socket: TcpStream, shared: Arc<Shared>, stopped: watch::Receiver<bool>) {
-    if let Err(error) = session::serve(socket, &shared, stopped).await {
+    if let Err(error) = session::serve(socket, shared, stopped).await {
         // Clients hang up as they please: worth a word only to who looks for it.
         tracing::debug!(%error, "an Azure SQL connection ended");
     }

@@ -62,9 +62,8 @@ async fn start(port: u16, database: Database) -> std::io::Result<Azure> {
     let options = SqlOptions {
         port,
         database,
-        certificates: ca.clone(),
-        tokens: tokens.clone(),
         sql_login: Some(("sa".to_owned(), "Local-1".to_owned())),
+        ..SqlOptions::new(ca.clone(), tokens.clone())
     };
     Ok(Azure { endpoint: SqlEndpoint::start(options).await?, tokens, ca, directory })
 }

@@ -51,7 +51,7 @@ struct Job {
 }
 
 /// Commits and rollbacks are counted where they happen.
-pub(crate) type Counter = Arc<super::server::Tally>;
+pub(crate) type Counter = Arc<super::books::Tally>;
 
 /// The handle of a session's engine. Dropping it interrupts what runs and rolls back what is open.
 #[derive(Debug)]
