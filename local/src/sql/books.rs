@@ -11,7 +11,11 @@ use std::{
 
 use tokio_rustls::rustls::ServerConfig;
 
-use super::{engine::Store, server::SqlOptions};
+use super::{
+    engine::Store,
+    faults::{Faults, Stage, Standing, Trouble},
+    server::SqlOptions,
+};
 use crate::token::TokenIssuer;
 
 /// What happened at an endpoint so far.
@@ -56,6 +60,8 @@ pub struct SessionRecord {
     pub opened_at: Instant,
     /// When it ended.
     pub closed_at: Option<Instant>,
+    /// How many requests it has received: batches, procedure calls, transaction requests and bulk loads.
+    pub requests: u64,
     /// Whether a transaction was open at its end.
     pub open_transaction: bool,
 }
@@ -108,7 +114,7 @@ struct Books {
     records: Vec<SessionRecord>,
     last_spid: u16,
     live: Vec<u16>,
-    failing: (usize, u32),
+    faults: Standing,
     redirect: Option<(String, u16)>,
 }
 
@@ -123,7 +129,7 @@ impl Shared {
             strict_tls: options.certificates.strict_server_config()?,
             tokens: options.tokens,
             sql_login: options.sql_login,
-            books: Mutex::default(),
+            books: Mutex::new(Books { faults: Standing::new(options.faults), ..Books::default() }),
         })
     }
 
@@ -131,15 +137,25 @@ impl Shared {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The error that the next login is to be answered, if it is to fail.
-    pub(crate) fn next_failure(&self) -> Option<u32> {
-        let (left, number) = &mut self.books().failing;
-        *left = left.checked_sub(1)?;
-        Some(*number)
+    pub(crate) fn set_faults(&self, faults: Faults) {
+        self.books().faults.replace(faults);
+    }
+
+    pub(crate) fn faults(&self) -> Faults {
+        self.books().faults.faults().clone()
     }
 
     pub(crate) fn fail_logins(&self, count: usize, number: u32) {
-        self.books().failing = (count, number);
+        self.books().faults.fail_logins(count, number);
+    }
+
+    /// The error that the next login is to be answered, if it is to fail.
+    pub(crate) fn next_refusal(&self) -> Option<u32> {
+        self.books().faults.next_refusal()
+    }
+
+    pub(crate) fn next_trouble(&self, stage: Stage, met: &mut Option<u64>) -> Option<Trouble> {
+        self.books().faults.next_trouble(stage, met)
     }
 
     pub(crate) fn set_redirect(&self, redirect: Option<(String, u16)>) {
@@ -188,6 +204,12 @@ impl Shared {
         books.records.push(record);
         self.tally.opened.fetch_add(1, Ordering::SeqCst);
         books.records.len() - 1
+    }
+
+    pub(crate) fn requested(&self, place: usize) {
+        if let Some(record) = self.books().records.get_mut(place) {
+            record.requests += 1;
+        }
     }
 
     pub(crate) fn closed(&self, place: usize, open_transaction: bool) {

@@ -6,8 +6,10 @@ use tokio_rustls::server::TlsStream;
 
 use super::{
     books::Shared,
+    faults::{Stage, Trouble},
     packet::{Message, PacketReader, kind, write_message},
     tls::PreloginStream,
+    trouble::{OnSocket, meet},
     wire::Malformed,
 };
 
@@ -21,17 +23,47 @@ impl From<Malformed> for io::Error {
     }
 }
 
+/// Which of an endpoint's two ports a connection came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// The one that clients know, and that may send them elsewhere.
+    Gateway,
+    /// The one that the gateway sends them to.
+    Node,
+}
+
 /// A connection's place at its endpoint.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) shared: Arc<Shared>,
     pub(crate) spid: u16,
+    door: Door,
+    /// The set of faults whose trouble it has met.
+    met: Option<u64>,
 }
 
 impl Connection {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, door: Door) -> Self {
         let spid = shared.take_spid();
-        Connection { shared, spid }
+        Connection { shared, spid, door, met: None }
+    }
+
+    /// Where its login is sent instead.
+    pub(crate) fn redirect(&self) -> Option<(String, u16)> {
+        (self.door == Door::Gateway).then(|| self.shared.redirect()).flatten()
+    }
+
+    /// The trouble that it meets at this stage.
+    pub(crate) fn trouble(&mut self, stage: Stage) -> Option<Trouble> {
+        self.shared.next_trouble(stage, &mut self.met)
+    }
+
+    /// Meets the trouble of this stage, if there is any; says whether the connection goes on.
+    pub(crate) async fn passes(&mut self, stage: Stage, stream: &mut impl OnSocket) -> bool {
+        match self.trouble(stage) {
+            Some(trouble) => meet(trouble, stream).await,
+            None => true,
+        }
     }
 }
 

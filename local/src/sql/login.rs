@@ -2,16 +2,18 @@
 
 use std::{io, sync::Arc, time::Instant};
 
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::io::AsyncWriteExt;
 
 use super::{
     books::{SessionRecord, Shared},
     connection::{Connection, Wire, wrong},
     engine::{Engine, Who},
     errors::login_error,
+    faults::Stage,
     login7::{Federation, Login7, federated_token},
     packet::{MESSAGE_LIMIT, Message, PacketReader, kind, write_message},
     prelogin::Prelogin,
+    socket::Socket,
     tls::accept,
     tokens::{Done, Tokens},
 };
@@ -20,28 +22,36 @@ use crate::token::Claims;
 /// No message before the login is longer.
 const LOGIN_LIMIT: usize = 128 << 10;
 
-/// Up to the login's answer; `None` when the login was refused or sent elsewhere.
+/// Up to the login's answer; `None` when the login was refused or sent elsewhere, or met trouble.
 pub(crate) async fn log_in(
-    socket: TcpStream,
-    connection: &Connection,
+    mut socket: Socket,
+    connection: &mut Connection,
 ) -> io::Result<Option<(Wire, Engine, usize)>> {
-    let (shared, spid) = (&connection.shared, connection.spid);
-    let mut first = [0];
-    socket.peek(&mut first).await?;
+    let (shared, spid) = (Arc::clone(&connection.shared), connection.spid);
     // A TLS record first is TDS 8 (MS-TDS 2.2.6.5, Encrypt=Strict).
-    let strict = first[0] == 0x16;
+    let strict = socket.peek().await? == Some(0x16);
     let (stream, asked) = if strict {
+        if !connection.passes(Stage::Tls, &mut socket).await {
+            return Ok(None);
+        }
         (accept(socket, Arc::clone(&shared.strict_tls), false).await?, None)
     } else {
         let mut reader = PacketReader::new(socket, LOGIN_LIMIT);
         let asked = prelogin(reader.next().await?)?;
         let mut socket = reader.into_stream()?;
+        if !connection.passes(Stage::Prelogin, &mut socket).await {
+            return Ok(None);
+        }
         write_message(&mut socket, kind::ANSWER, spid, &asked.answer(), 4096).await?;
         if !asked.can_encrypt() {
             tracing::warn!(
                 "a client that cannot encrypt (ENCRYPT_NOT_SUP) was hung up on, as Azure SQL does"
             );
             shared.refused();
+            return Ok(None);
+        }
+        socket.peek().await?;
+        if !connection.passes(Stage::Tls, &mut socket).await {
             return Ok(None);
         }
         (accept(socket, Arc::clone(&shared.wrapped_tls), true).await?, Some(asked))
@@ -52,11 +62,17 @@ pub(crate) async fn log_in(
     let mut wire = Wire { reader: PacketReader::new(stream, LOGIN_LIMIT), spid, packet_size: 4096 };
     if asked.is_none() {
         let asked = prelogin(wire.reader.next().await?)?;
+        if !connection.passes(Stage::Prelogin, wire.stream()).await {
+            return Ok(None);
+        }
         wire.answer(&asked.answer()).await?;
     }
     let payload = wire.expect(kind::LOGIN7, "LOGIN7").await?;
     let login = Login7::read(&payload)?;
-    let name = match authenticate(&mut wire, shared, &login).await? {
+    if !connection.passes(Stage::Login, wire.stream()).await {
+        return Ok(None);
+    }
+    let name = match authenticate(&mut wire, &shared, &login).await? {
         Ok(name) => name,
         Err(number) => {
             shared.refused();
@@ -73,7 +89,7 @@ pub(crate) async fn log_in(
     let size = if login.packet_size == 0 { 4096 } else { login.packet_size.clamp(512, 32_767) } as usize;
     let mut tokens = Tokens::new(&login.server);
     tokens.login(&database, size, login.tds_version, login.federation.is_some());
-    if let Some((host, port)) = shared.redirect() {
+    if let Some((host, port)) = connection.redirect() {
         tokens.routing(&host, port);
         tokens.done(Done::Statement, None, false, false);
         wire.answer(&tokens.finish()).await?;
@@ -106,6 +122,7 @@ pub(crate) async fn log_in(
         tls_server_name,
         opened_at: Instant::now(),
         closed_at: None,
+        requests: 0,
         open_transaction: false,
     });
     if let Err(error) = wire.answer(&tokens.finish()).await {
@@ -141,7 +158,7 @@ async fn authenticate(wire: &mut Wire, shared: &Shared, login: &Login7) -> io::R
             Some(federated_token(&payload)?)
         }
     };
-    if let Some(number) = shared.next_failure() {
+    if let Some(number) = shared.next_refusal() {
         return Ok(Err(number));
     }
     Ok(match (token, &shared.sql_login) {

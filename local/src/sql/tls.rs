@@ -7,13 +7,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 
-use super::packet::{HEADER, kind, packets};
+use super::{
+    packet::{HEADER, kind, packets},
+    socket::Socket,
+};
 
 /// The type of a TLS record that is no part of a handshake (RFC 5246, 6.2.1).
 const APPLICATION_DATA: u8 = 0x17;
@@ -21,7 +21,7 @@ const APPLICATION_DATA: u8 = 0x17;
 /// A socket whose bytes lie in PRELOGIN packets until [`PreloginStream::wrapped`] is switched off.
 #[derive(Debug)]
 pub(crate) struct PreloginStream {
-    socket: TcpStream,
+    socket: Socket,
     wrapped: bool,
     header: [u8; HEADER],
     header_read: usize,
@@ -34,7 +34,7 @@ pub(crate) struct PreloginStream {
 
 /// Shakes hands: inside packets (TDS 7.4), or bare (TDS 8).
 pub(crate) async fn accept(
-    socket: TcpStream,
+    socket: Socket,
     config: Arc<ServerConfig>,
     wrapped: bool,
 ) -> io::Result<TlsStream<PreloginStream>> {
@@ -44,7 +44,7 @@ pub(crate) async fn accept(
 }
 
 impl PreloginStream {
-    fn new(socket: TcpStream, wrapped: bool) -> Self {
+    fn new(socket: Socket, wrapped: bool) -> Self {
         PreloginStream {
             socket,
             wrapped,
@@ -55,6 +55,10 @@ impl PreloginStream {
             packets: Vec::new(),
             sent: 0,
         }
+    }
+
+    pub(crate) fn socket(&mut self) -> &mut Socket {
+        &mut self.socket
     }
 }
 
@@ -139,9 +143,11 @@ impl AsyncWrite for PreloginStream {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpListener,
+        net::{TcpListener, TcpStream},
     };
 
     use super::*;
@@ -150,7 +156,8 @@ mod tests {
     async fn a_record_right_behind_the_last_packet_of_the_handshake_is_read_bare() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let mut stream = PreloginStream::new(listener.accept().await.unwrap().0, true);
+        let socket = Socket::new(listener.accept().await.unwrap().0, Duration::ZERO, None);
+        let mut stream = PreloginStream::new(socket, true);
         let record = b"\x17\x03\x03\x00\x0cand then bare";
         let sent = [&packets(kind::PRELOGIN, 0, b"wrapped", 4096)[..], record].concat();
         client.write_all(&sent).await.unwrap();

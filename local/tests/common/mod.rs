@@ -7,7 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use sqlscope_local::{
     certificates::LocalCa,
-    sql::{Database, SqlEndpoint, SqlOptions},
+    sql::{Database, Faults, SqlEndpoint, SqlOptions},
     token::{Claims, TokenIssuer},
 };
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
@@ -48,23 +48,32 @@ pub(crate) async fn azure() -> Azure {
 }
 
 pub(crate) async fn azure_with(database: Database) -> Azure {
-    start(0, database).await.expect("an endpoint")
+    azure_where(|options| options.database = database).await
+}
+
+/// One that is started in another way than the others.
+pub(crate) async fn azure_where(change: impl FnOnce(&mut SqlOptions)) -> Azure {
+    start(change).await.expect("an endpoint")
+}
+
+/// One with these faults.
+pub(crate) async fn azure_showing(faults: Faults) -> Azure {
+    azure_where(|options| options.faults = faults).await
 }
 
 pub(crate) async fn start_on(port: u16) -> std::io::Result<Azure> {
-    start(port, Database::Memory).await
+    start(|options| options.port = port).await
 }
 
-async fn start(port: u16, database: Database) -> std::io::Result<Azure> {
+async fn start(change: impl FnOnce(&mut SqlOptions)) -> std::io::Result<Azure> {
     let directory = Directory(std::env::temp_dir().join(format!("sqlscope-test-{}", uuid::Uuid::new_v4())));
     let ca = LocalCa::load_or_create(&directory.0)?;
     let tokens = TokenIssuer::generate()?;
-    let options = SqlOptions {
-        port,
-        database,
+    let mut options = SqlOptions {
         sql_login: Some(("sa".to_owned(), "Local-1".to_owned())),
         ..SqlOptions::new(ca.clone(), tokens.clone())
     };
+    change(&mut options);
     Ok(Azure { endpoint: SqlEndpoint::start(options).await?, tokens, ca, directory })
 }
 
@@ -100,17 +109,25 @@ impl Azure {
 
     /// TDS 8: TLS first, so that tiberius itself needs none.
     pub(crate) async fn log_in(&self, method: AuthMethod) -> tiberius::Result<Sql> {
+        self.log_in_at(self.endpoint.port(), method).await
+    }
+
+    pub(crate) async fn log_in_at(&self, port: u16, method: AuthMethod) -> tiberius::Result<Sql> {
         let mut config = Config::new();
         config.host("localhost");
         config.database("todos");
         config.application_name("test");
         config.encryption(EncryptionLevel::NotSupported);
         config.authentication(method);
-        Client::connect(config, self.secured().await.compat()).await
+        Client::connect(config, self.secured_at(port).await.compat()).await
     }
 
     pub(crate) async fn secured(&self) -> TlsStream<TcpStream> {
-        let socket = TcpStream::connect(("127.0.0.1", self.endpoint.port())).await.expect("a socket");
+        self.secured_at(self.endpoint.port()).await
+    }
+
+    async fn secured_at(&self, port: u16) -> TlsStream<TcpStream> {
+        let socket = TcpStream::connect(("127.0.0.1", port)).await.expect("a socket");
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(self.ca.ca_path()).expect("a CA")).expect("a good CA");
         let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 use tokio_rustls::rustls::{
@@ -19,6 +19,8 @@ use tokio_rustls::rustls::{
 use super::Azure;
 
 const PRELOGIN: u8 = 0x12;
+/// One that asks for TLS, and for nothing else.
+pub(crate) const PRELOGIN_PACKET: [u8; 15] = [PRELOGIN, 1, 0, 15, 0, 0, 1, 0, 1, 0, 6, 0, 1, 0xFF, 1];
 
 pub(crate) struct Wire {
     socket: TcpStream,
@@ -39,7 +41,7 @@ impl Wire {
     /// The same up to the login's answer.
     pub(crate) async fn log_in_with(azure: &Azure, login: &[u8]) -> Wire {
         let mut socket = TcpStream::connect(("127.0.0.1", azure.endpoint.port())).await.expect("a socket");
-        socket.write_all(&[PRELOGIN, 1, 0, 15, 0, 0, 1, 0, 1, 0, 6, 0, 1, 0xFF, 1]).await.expect("PRELOGIN");
+        socket.write_all(&PRELOGIN_PACKET).await.expect("PRELOGIN");
         packet(&mut socket, 0x04).await;
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(azure.ca.ca_path()).expect("a CA")).expect("a good CA");
@@ -78,9 +80,7 @@ impl Wire {
     }
 
     pub(crate) async fn send_batch(&mut self, text: &str, status: u8) {
-        let mut payload = vec![22, 0, 0, 0, 18, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
-        payload.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
-        self.send(0x01, status, &payload).await;
+        self.send(0x01, status, &batch(text)).await;
     }
 
     /// Sends a message in packets of 512 bytes.
@@ -131,8 +131,8 @@ impl Wire {
     }
 }
 
-/// One packet of that type, bare on the socket.
-async fn packet(socket: &mut TcpStream, kind: u8) -> Vec<u8> {
+/// One packet of that type, as it lies on the stream.
+pub(crate) async fn packet(socket: &mut (impl AsyncRead + Unpin), kind: u8) -> Vec<u8> {
     let mut header = [0; 8];
     socket.read_exact(&mut header).await.expect("a header");
     assert_eq!(header[0], kind);
@@ -141,7 +141,14 @@ async fn packet(socket: &mut TcpStream, kind: u8) -> Vec<u8> {
     payload
 }
 
-fn login7(user: &str, password: &str) -> Vec<u8> {
+/// A batch outside of any transaction.
+pub(crate) fn batch(text: &str) -> Vec<u8> {
+    let mut payload = vec![22, 0, 0, 0, 18, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
+    payload.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+    payload
+}
+
+pub(crate) fn login7(user: &str, password: &str) -> Vec<u8> {
     let mut login = vec![0; 94];
     login[4..8].copy_from_slice(&0x7400_0004_u32.to_le_bytes());
     login[8..12].copy_from_slice(&4096_u32.to_le_bytes());
