@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     query,
-    server::{Body, Server, Service, full, listen},
+    server::{Body, HangUp, Server, Service, full, listen},
     token::{Claims, TokenIssuer},
 };
 
@@ -28,6 +28,24 @@ pub const SYSTEM_ASSIGNED: &str = "a1f0c2de-0000-4000-8000-000000000001";
 /// The names under which App Service takes a user-assigned identity; `object_id` and `msi_res_id` are its
 /// aliases, and the ones that azure_identity sends.
 const SELECTORS: [&str; 5] = ["client_id", "principal_id", "object_id", "mi_res_id", "msi_res_id"];
+
+/// What an identity endpoint does with requests for a token instead of answering them. They are counted all the
+/// same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentityFault {
+    /// 429, with a `Retry-After` of one second.
+    TooManyRequests,
+    /// 500.
+    ServerError,
+    /// The usual answer, this much later.
+    Slow(Duration),
+    /// No answer, until the client hangs up or the endpoint stops.
+    Stall,
+    /// 200, with a body that is no JSON.
+    Garbage,
+    /// The connection is closed without an answer: in good order (FIN), as the HTTP server has no way to send a RST.
+    Reset,
+}
 
 /// How an [`IdentityEndpoint`] is set up.
 #[derive(Debug, Clone)]
@@ -42,10 +60,12 @@ pub struct IdentityOptions {
     pub token_lifetime: Duration,
     /// The user-assigned identities, by client id; empty lets any through.
     pub client_ids: Vec<String>,
+    /// The fault that it shows from its start.
+    pub fault: Option<IdentityFault>,
 }
 
 impl IdentityOptions {
-    /// A free port, tokens that hold for 24 hours as Azure's do, and any user-assigned identity.
+    /// A free port, tokens that hold for 24 hours as Azure's do, any user-assigned identity, and no fault.
     pub fn new(header: impl Into<String>, tokens: TokenIssuer) -> Self {
         IdentityOptions {
             port: 0,
@@ -53,6 +73,7 @@ impl IdentityOptions {
             tokens,
             token_lifetime: Duration::from_secs(24 * 60 * 60),
             client_ids: Vec::new(),
+            fault: None,
         }
     }
 }
@@ -61,7 +82,7 @@ impl IdentityOptions {
 #[derive(Debug)]
 pub struct IdentityEndpoint {
     server: Server,
-    requests: Arc<AtomicUsize>,
+    answers: Answers,
 }
 
 impl IdentityEndpoint {
@@ -71,9 +92,8 @@ impl IdentityEndpoint {
     /// When the port is taken.
     pub async fn start(options: IdentityOptions) -> io::Result<Self> {
         let listener = listen(options.port)?;
-        let requests = Arc::new(AtomicUsize::new(0));
-        let answers = Answers { options: Arc::new(options), requests: Arc::clone(&requests) };
-        Ok(IdentityEndpoint { server: Server::start(listener, answers)?, requests })
+        let answers = Answers { options: Arc::new(Mutex::new(options)), requests: Arc::default() };
+        Ok(IdentityEndpoint { server: Server::start(listener, answers.clone())?, answers })
     }
 
     /// The port that the endpoint listens on.
@@ -88,7 +108,17 @@ impl IdentityEndpoint {
 
     /// How many requests for a token there were, refused ones included.
     pub fn requests(&self) -> usize {
-        self.requests.load(Ordering::Relaxed)
+        self.answers.requests.load(Ordering::Relaxed)
+    }
+
+    /// Shows this fault from the next request on, or none.
+    pub fn set_fault(&self, fault: Option<IdentityFault>) {
+        self.answers.options().fault = fault;
+    }
+
+    /// Sets how long the tokens hold that are issued from now on.
+    pub fn set_token_lifetime(&self, lifetime: Duration) {
+        self.answers.options().token_lifetime = lifetime;
     }
 
     /// Stops the endpoint, and waits until it has stopped.
@@ -97,15 +127,41 @@ impl IdentityEndpoint {
     }
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Answers {
-    options: Arc<IdentityOptions>,
+    options: Arc<Mutex<IdentityOptions>>,
     requests: Arc<AtomicUsize>,
 }
 
 impl Service for Answers {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let (status, answer) = match self.token(&request) {
+        let options = self.options().clone();
+        let answer = match self.asks_for_a_token(&request) {
+            Ok(()) => match options.fault {
+                Some(IdentityFault::TooManyRequests) => {
+                    Err((StatusCode::TOO_MANY_REQUESTS, "Too many requests; try again later.".to_owned()))
+                }
+                Some(IdentityFault::ServerError) => {
+                    Err((StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred.".to_owned()))
+                }
+                Some(IdentityFault::Garbage) => {
+                    return Response::new(full("<html>a token, as it were</html>"));
+                }
+                Some(IdentityFault::Stall) => std::future::pending().await,
+                Some(IdentityFault::Reset) => {
+                    let mut response = Response::new(full(""));
+                    response.extensions_mut().insert(HangUp);
+                    return response;
+                }
+                Some(IdentityFault::Slow(time)) => {
+                    tokio::time::sleep(time).await;
+                    options.token(&request)
+                }
+                None => options.token(&request),
+            },
+            Err(refusal) => Err(refusal),
+        };
+        let (status, answer) = match answer {
             Ok(answer) => (StatusCode::OK, answer),
             // The shape of App Service's own refusals.
             Err((status, message)) => (
@@ -121,6 +177,9 @@ impl Service for Answers {
         *response.status_mut() = status;
         let json = header::HeaderValue::from_static("application/json; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        }
         response
     }
 }
@@ -128,7 +187,12 @@ impl Service for Answers {
 type Refusal = (StatusCode, String);
 
 impl Answers {
-    fn token(&self, request: &Request<Incoming>) -> Result<Value, Refusal> {
+    fn options(&self) -> MutexGuard<'_, IdentityOptions> {
+        self.options.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts the request if it is one for a token.
+    fn asks_for_a_token(&self, request: &Request<Incoming>) -> Result<(), Refusal> {
         if request.uri().path() != PATH {
             return Err((StatusCode::NOT_FOUND, format!("there is only {PATH} here")));
         }
@@ -136,12 +200,18 @@ impl Answers {
             return Err((StatusCode::METHOD_NOT_ALLOWED, format!("{PATH} takes GET only")));
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl IdentityOptions {
+    fn token(&self, request: &Request<Incoming>) -> Result<Value, Refusal> {
         match request.headers().get("x-identity-header") {
             None => {
                 let message = "the X-IDENTITY-HEADER header is missing; send the value of IDENTITY_HEADER";
                 return Err((StatusCode::UNAUTHORIZED, message.to_owned()));
             }
-            Some(header) if header.as_bytes() != self.options.header.as_bytes() => {
+            Some(header) if header.as_bytes() != self.header.as_bytes() => {
                 let message = "the X-IDENTITY-HEADER header is not the value of IDENTITY_HEADER";
                 return Err((StatusCode::FORBIDDEN, message.to_owned()));
             }
@@ -166,7 +236,7 @@ impl Answers {
             return Err(bad("the query has no resource; send the URI of what the token is for".to_owned()));
         };
         let claims = self.claims(resource, &parameter).map_err(bad)?;
-        let token = self.options.tokens.issue(&claims);
+        let token = self.tokens.issue(&claims);
         let token = token.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
         Ok(json!({
             "access_token": token,
@@ -183,7 +253,7 @@ impl Answers {
         resource: &str,
         parameter: &impl Fn(&str) -> Option<&'q str>,
     ) -> Result<Claims, String> {
-        let lifetime = i64::try_from(self.options.token_lifetime.as_secs()).unwrap_or(i64::MAX / 2);
+        let lifetime = i64::try_from(self.token_lifetime.as_secs()).unwrap_or(i64::MAX / 2);
         let named: Vec<_> =
             SELECTORS.iter().filter_map(|name| parameter(name).map(|id| (*name, id))).collect();
         let mut claims = match named[..] {
@@ -199,7 +269,7 @@ impl Answers {
 
     /// The identity with this client id, object id or resource id.
     fn user_assigned(&self, selector: &str, id: &str, lifetime: i64) -> Result<Claims, String> {
-        if self.options.client_ids.is_empty() {
+        if self.client_ids.is_empty() {
             let mut claims = Claims::new(id, lifetime);
             if matches!(selector, "principal_id" | "object_id") {
                 id.clone_into(&mut claims.oid);
@@ -207,7 +277,7 @@ impl Answers {
             }
             return Ok(claims);
         }
-        let mut known = self.options.client_ids.iter().map(|client_id| Claims::new(client_id, lifetime));
+        let mut known = self.client_ids.iter().map(|client_id| Claims::new(client_id, lifetime));
         known.find(|claims| claims.appid == id || claims.oid == id).ok_or_else(|| {
             format!(
                 "No User Assigned or Delegated Managed Identity found for specified \

@@ -34,6 +34,10 @@ pub(crate) fn listen(port: u16) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// In a response's extensions: the connection is closed, and the response is not sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HangUp;
+
 /// What answers a request; dropped when the client hangs up first.
 pub(crate) trait Service: Send + Sync + Clone + 'static {
     /// Answers one request.
@@ -104,7 +108,14 @@ async fn converse(stream: TcpStream, service: impl Service, mut stopped: watch::
     let _ = stream.set_nodelay(true);
     let answer = service_fn(move |request| {
         let service = service.clone();
-        async move { Ok::<_, Infallible>(service.answer(request).await) }
+        async move {
+            let response = service.answer(request).await;
+            match response.extensions().get::<HangUp>() {
+                None => Ok(response),
+                // hyper closes a connection whose service fails.
+                Some(HangUp) => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
+            }
+        }
     });
     let mut connection = std::pin::pin!(
         http1::Builder::new()
@@ -113,7 +124,8 @@ async fn converse(stream: TcpStream, service: impl Service, mut stopped: watch::
             .serve_connection(TokioIo::new(stream), answer)
     );
     tokio::select! {
-        // An error here is the client's: it hung up, or did not speak HTTP. hyper has answered what can be.
+        // An error here is the client's, if it is no HangUp: it hung up, or did not speak HTTP. hyper has answered
+        // what can be.
         _ = connection.as_mut() => return,
         _ = stopped.wait_for(|stopping| *stopping) => connection.as_mut().graceful_shutdown(),
     }

@@ -1,13 +1,18 @@
 //! The identity endpoint over a real socket: what App Service's gives, and what it refuses.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use sqlscope_local::{
-    identity::{IdentityEndpoint, IdentityOptions, SYSTEM_ASSIGNED},
+    identity::{IdentityEndpoint, IdentityFault, IdentityOptions, SYSTEM_ASSIGNED},
     token::{AUDIENCE, Claims, TokenIssuer},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
 };
 
 const SQL: &str = "api-version=2019-08-01&resource=https://database.windows.net/";
@@ -23,15 +28,23 @@ async fn endpoint(client_ids: &[&str], token_lifetime: Duration) -> (IdentityEnd
 }
 
 async fn get(endpoint: &IdentityEndpoint, header: Option<&str>, query: &str) -> (u16, Value) {
+    let response = send(endpoint, header, query).await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+async fn send(
+    endpoint: &IdentityEndpoint,
+    header: Option<&str>,
+    query: &str,
+) -> Result<http::Response<Incoming>, hyper_util::client::legacy::Error> {
     let mut request = http::Request::get(format!("{}?{query}", endpoint.url()));
     if let Some(header) = header {
         request = request.header("X-IDENTITY-HEADER", header);
     }
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<bytes::Bytes>>();
-    let response = client.request(request.body(Empty::new()).unwrap()).await.unwrap();
-    let status = response.status().as_u16();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    (status, serde_json::from_slice(&body).unwrap())
+    client.request(request.body(Empty::new()).unwrap()).await
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -129,6 +142,68 @@ async fn a_lifetime_of_nothing_gives_tokens_that_have_expired() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(tokens.verify(token).unwrap_err().to_string().contains("ExpiredSignature"));
+}
+
+#[tokio::test]
+async fn a_fault_takes_the_place_of_the_answer_and_the_request_counts() {
+    let (endpoint, _) = endpoint(&[], HOUR).await;
+    for (fault, expected) in [(IdentityFault::TooManyRequests, 429), (IdentityFault::ServerError, 500)] {
+        endpoint.set_fault(Some(fault));
+        let response = send(&endpoint, Some("secret"), SQL).await.unwrap();
+        let retry_after =
+            response.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(response.status(), expected);
+        assert_eq!(retry_after, (expected == 429).then(|| "1".to_owned()));
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let answer: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(answer["statusCode"], expected);
+    }
+    endpoint.set_fault(Some(IdentityFault::Garbage));
+    let response = send(&endpoint, Some("secret"), SQL).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(!body.is_empty() && serde_json::from_slice::<Value>(&body).is_err(), "{body:?}");
+
+    endpoint.set_fault(Some(IdentityFault::Reset));
+    assert!(send(&endpoint, Some("secret"), SQL).await.is_err(), "closed without an answer");
+
+    let delay = Duration::from_millis(200);
+    endpoint.set_fault(Some(IdentityFault::Slow(delay)));
+    let began = Instant::now();
+    assert_eq!(get(&endpoint, Some("secret"), SQL).await.0, 200);
+    assert!(began.elapsed() >= delay, "{:?}", began.elapsed());
+
+    endpoint.set_fault(None);
+    assert_eq!(get(&endpoint, Some("secret"), SQL).await.0, 200);
+    assert_eq!(endpoint.requests(), 6);
+}
+
+#[tokio::test]
+async fn a_stall_answers_nobody_and_ends_with_the_endpoint() {
+    let tokens = TokenIssuer::generate().unwrap();
+    let options =
+        IdentityOptions { fault: Some(IdentityFault::Stall), ..IdentityOptions::new("secret", tokens) };
+    let endpoint = IdentityEndpoint::start(options).await.unwrap();
+    let mut socket = TcpStream::connect(("127.0.0.1", endpoint.port())).await.unwrap();
+    let request = format!("GET /msi/token?{SQL} HTTP/1.1\r\nHost: here\r\nX-IDENTITY-HEADER: secret\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let silence = tokio::time::timeout(Duration::from_millis(300), socket.read_to_end(&mut answer)).await;
+    assert!(silence.is_err() && answer.is_empty(), "{silence:?} {answer:?}");
+    assert_eq!(endpoint.requests(), 1);
+    let stop = tokio::time::timeout(Duration::from_secs(10), endpoint.stop());
+    stop.await.expect("stopped");
+    let end = tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut answer)).await;
+    assert!(end.is_ok() && answer.is_empty(), "{end:?} {answer:?}");
+}
+
+#[tokio::test]
+async fn a_lifetime_set_at_run_time_is_that_of_the_tokens_from_then_on() {
+    let (endpoint, tokens) = endpoint(&[], HOUR).await;
+    endpoint.set_token_lifetime(Duration::from_secs(90));
+    let (_, answer) = get(&endpoint, Some("secret"), SQL).await;
+    let claims = tokens.verify(answer["access_token"].as_str().unwrap()).unwrap();
+    assert_eq!(claims.exp - claims.iat, 90);
 }
 
 #[tokio::test]
