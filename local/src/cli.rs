@@ -1,5 +1,6 @@
 //! The course of `cargo local`: build, stand-ins, migrations, host, `ready`; and the way back.
 
+mod faults;
 mod handler;
 mod signals;
 mod stand_ins;
@@ -13,7 +14,7 @@ use std::{
 use clap::Parser;
 use sqlscope_local::functions_host::{FunctionsHost, HostError, HostOptions};
 
-use self::{signals::Signals, stand_ins::StandIns};
+use self::{faults::FaultOptions, signals::Signals, stand_ins::StandIns};
 
 /// Azure on your machine: serves the project around the current directory as the Functions host does, with a
 /// managed identity endpoint and an Azure SQL endpoint beside it, on loopback only.
@@ -43,6 +44,8 @@ struct Options {
     /// Build the handler with optimizations.
     #[arg(long, conflicts_with = "handler")]
     release: bool,
+    #[command(flatten)]
+    faults: FaultOptions,
 }
 
 /// What went wrong, as a sentence for the person who typed the command.
@@ -94,7 +97,7 @@ async fn start(options: &Options) -> Result<Running> {
     let root = project_root(&current)?;
     let data = current.join(options.data.clone().unwrap_or_else(|| root.join("target/local")));
     // All three ports before the build: nobody waits for minutes to hear that one is taken.
-    let stand_ins = StandIns::start(options.sql_port, options.identity_port, &data).await?;
+    let stand_ins = StandIns::start(options, &data).await?;
     let listener = match options.no_host {
         true => None,
         false => Some(FunctionsHost::bind(options.port).map_err(|error| match error {
@@ -123,6 +126,10 @@ async fn start(options: &Options) -> Result<Running> {
     if root.join("migrations").is_dir() {
         say("Applying the migrations");
         handler::migrate(&handler, &host).await?;
+    }
+    stand_ins.show(&options.faults);
+    if let Some(line) = options.faults.description() {
+        say(&line);
     }
     let Some(listener) = listener else { return Ok(Running { stand_ins, host: None }) };
     say("Starting the handler");

@@ -2,8 +2,8 @@
 #![cfg(unix)]
 
 use std::{
-    io::{BufRead, BufReader, Read},
-    net::TcpListener,
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -229,6 +229,60 @@ fn a_project_without_a_migrations_folder_has_nothing_to_apply() {
     let lines = local.lines_to("ready");
     std::fs::remove_dir_all(&project).unwrap();
     assert!(!lines.contains(&"migrating".to_owned()), "{lines:?}");
+}
+
+#[tokio::test]
+async fn faults_begin_after_the_migrations_and_are_said_before_ready() {
+    let options = [
+        "--stall",
+        "prelogin",
+        "--redirect",
+        "--fail-logins",
+        "2",
+        "--identity-fault",
+        "500",
+        "--latency",
+        "1",
+    ];
+    let mut local = Local::start("faults", &options, &[("ECHO_MIGRATE", "really")]);
+    let lines = local.lines_to("ready");
+    let place = |start: &str| {
+        lines
+            .iter()
+            .position(|line| line.starts_with(start))
+            .unwrap_or_else(|| panic!("no {start}: {lines:?}"))
+    };
+    assert!(place("Applying the migrations") < place("Faults: "), "{lines:?}");
+    assert!(place("Faults: ") < place("Starting the handler"), "{lines:?}");
+    assert_eq!(
+        lines[place("Faults: ")],
+        "Faults: latency of 1 ms each way, logins redirected, the next 2 logins refused with 40613, a stall at \
+         prelogin, identity: 500"
+    );
+    let identity = lines[place("Managed identity: ")].rsplit(' ').next().unwrap();
+    assert_eq!(seen(identity).await.unwrap()["statusCode"], 500);
+
+    let port = lines[place("Azure SQL: ")].split([',', ' ']).nth(3).unwrap().parse::<u16>().unwrap();
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    socket.write_all(&[0x12, 1, 0, 15, 0, 0, 1, 0, 1, 0, 6, 0, 1, 0xFF, 1]).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    let silence = socket.read(&mut [0]).unwrap_err().kind();
+    assert!(matches!(silence, ErrorKind::WouldBlock | ErrorKind::TimedOut), "{silence}");
+}
+
+#[test]
+fn without_faults_nothing_is_said_of_them() {
+    let lines = Local::start("no-faults", &["--no-host"], &[]).lines_to("ready");
+    assert!(!lines.iter().any(|line| line.starts_with("Faults")), "{lines:?}");
+}
+
+#[test]
+fn a_fault_s_bad_value_is_an_error_that_names_the_option_and_what_was_expected() {
+    let (status, stdout, stderr) = Local::start("bad-fault", &["--stall", "tcp"], &[]).end();
+    assert!(!status.success());
+    assert_eq!(stdout, "");
+    assert!(stderr.contains("'--stall <STAGE>'"), "{stderr}");
+    assert!(stderr.contains("prelogin, tls, login, query, close"), "{stderr}");
 }
 
 #[test]

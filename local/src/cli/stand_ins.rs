@@ -13,7 +13,7 @@ use sqlscope_local::{
     token::TokenIssuer,
 };
 
-use super::{Result, port_problem};
+use super::{FaultOptions, Options, Result, port_problem};
 
 /// The value of `IDENTITY_HEADER`; local.settings.json has it too, for `func start` beside `--no-host`.
 const IDENTITY_HEADER: &str = "local";
@@ -42,7 +42,9 @@ pub(super) struct StandIns {
 }
 
 impl StandIns {
-    pub(super) async fn start(sql_port: u16, identity_port: u16, data: &Path) -> Result<Self> {
+    /// Starts both without their faults: what a developer rehearses is the app, not its migrations.
+    pub(super) async fn start(options: &Options, data: &Path) -> Result<Self> {
+        let &Options { sql_port, identity_port, .. } = options;
         let unusable =
             |error| format!("{} cannot be used (--data names another place): {error}", data.display());
         std::fs::create_dir_all(data).map_err(unusable)?;
@@ -51,21 +53,21 @@ impl StandIns {
         let certificates = LocalCa::load_or_create(data).map_err(unusable)?;
         let ca = certificates.ca_path().to_owned();
 
-        let options =
+        let identity =
             IdentityOptions { port: identity_port, ..IdentityOptions::new(IDENTITY_HEADER, tokens.clone()) };
-        let identity = IdentityEndpoint::start(options)
+        let identity = IdentityEndpoint::start(identity)
             .await
             .map_err(|error| port_problem(identity_port, "--identity-port", &error))?;
 
         let database = data.join("sqlscope.db");
-        let options = SqlOptions {
+        let sql = SqlOptions {
             port: sql_port,
+            redirect: options.faults.redirect,
             database: Database::File(database.clone()),
             ..SqlOptions::new(certificates, tokens)
         };
-        let sql = SqlEndpoint::start(options)
-            .await
-            .map_err(|error| port_problem(sql_port, "--sql-port", &error))?;
+        let sql =
+            SqlEndpoint::start(sql).await.map_err(|error| port_problem(sql_port, "--sql-port", &error))?;
         let (identity_url, sql_port) = (identity.url(), sql.port());
         Ok(StandIns {
             identity: Some(identity),
@@ -76,6 +78,13 @@ impl StandIns {
             database,
             _lock: lock,
         })
+    }
+
+    /// Begins with the faults.
+    pub(super) fn show(&self, faults: &FaultOptions) {
+        if let (Some(sql), Some(identity)) = (&self.sql, &self.identity) {
+            faults.begin(sql, identity);
+        }
     }
 
     /// What there is and where, a line each.
