@@ -5,7 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use sqlscope::connection::{Credential, Encryption, Login, Secret, Server, Settings, SettingsError, Trust};
 
 const ID: &str = "cd2c1638-1638-72d5-1638-deadbeef1638";
-const PASSWORD: &str = "Tr0ub4dor&3";
+/// It looks like a key, so that nothing hides it for its looks.
+const PASSWORD: &str = "Tr0ub4dor-3";
 
 fn from(environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     Settings::from_environment(&|name| {
@@ -531,6 +532,15 @@ const BAD: &[(&str, &str)] = &[
         "the key after `Password` is unknown; if the password has a `;` in it, quote it",
     ),
     ("Server=h;Uid=u;Password=x;Databse=y", "the key after `Password` is unknown; did you mean `Database`?"),
+    // None of the three shows an odd key for what it is: one of them may be it.
+    ("Server=h;Uid=u;Password=x;$P=y;z", "has text without `=` after the key after `Password`"),
+    ("Server=h;Uid=u;Password=x;y=;$P='z", "there is no closing `'` in the value of a key"),
+    (
+        "Server=h;Encrypt=\"yes;Uid=u;Pwd=$P\"",
+        "`Encrypt` has a `=` in its value: a quote before it is not closed",
+    ),
+    ("jdbc:sqlserver://h;instanceName={i;password=$P}", "`instanceName` has a `=` in its value"),
+    ("Server=h;Authentication=ActiveDirectoryMsi;Uid='u;Pwd=$P'", "`Uid` is no client id"),
     ("Server=u:$P@h", "`Server` is no host and port"),
     ("jdbc:sqlserver://u:$P@h", "`serverName` is no host and port"),
     ("jdbc:sqlserver://h?user=u&password=$P", "has a key where the host belongs"),

@@ -17,6 +17,14 @@ pub(super) struct Pair {
     pub(super) value: Secret,
 }
 
+impl Pair {
+    /// Whether the key behind this pair may be a piece of a password that is not quoted, or quoted wrongly: this is a
+    /// password, or a value that has swallowed the key of one.
+    pub(super) fn may_be_cut(&self) -> bool {
+        keywords::is_secret(&self.key) || [';', '='].iter().all(|c| self.value.expose().contains(*c))
+    }
+}
+
 const JDBC: &str = "jdbc:sqlserver:";
 
 /// Splits a connection string. An error says what is wrong, and quotes no value.
@@ -32,13 +40,24 @@ pub(super) fn split(text: &str) -> Result<(Form, Vec<Pair>), String> {
         return Err("is a URL that is not of JDBC; expected `Server=tcp:HOST,1433;Database=NAME;...`".into());
     }
     // Only an ODBC string names its driver, and only there do braces quote.
-    let is_driver = |pair: &Pair| pair.key.eq_ignore_ascii_case("driver");
+    let names_driver = |found: &[Pair]| found.iter().any(|pair| pair.key.eq_ignore_ascii_case("driver"));
     let begins_so = text.split('=').next().is_some_and(|key| key.trim().eq_ignore_ascii_case("driver"));
-    match pairs(text, Form::Odbc) {
-        Err(problem) if begins_so => Err(problem),
-        Ok(found) if found.iter().any(is_driver) => Ok((Form::Odbc, found)),
-        _ => Ok((Form::AdoNet, pairs(text, Form::AdoNet)?)),
+    // In ADO.NET's quotes it is no driver, but a piece of a password: `Password="a;driver=b"`.
+    let in_quotes = |other: &Result<Vec<Pair>, String>| {
+        matches!(first_quote(text), Some('"' | '\''))
+            && other.as_ref().is_ok_and(|found| !names_driver(found))
+    };
+    match (pairs(text, Form::Odbc), pairs(text, Form::AdoNet)) {
+        (Err(problem), _) if begins_so => Err(problem),
+        (Ok(found), other) if names_driver(&found) && !in_quotes(&other) => Ok((Form::Odbc, found)),
+        (_, other) => Ok((Form::AdoNet, other?)),
     }
+}
+
+/// What the first value that is quoted by any form's rules begins with: up to there all of them read the same.
+fn first_quote(text: &str) -> Option<char> {
+    let mut values = text.split(';').filter_map(|pair| Some(pair.split_once('=')?.1.trim_start()));
+    values.find_map(|value| value.chars().next().filter(|c| matches!(c, '"' | '\'' | '{')))
 }
 
 /// `//server\instance:port;key=value;...`, each part optional.
@@ -63,7 +82,9 @@ fn pairs(text: &str, form: Form) -> Result<Vec<Pair>, String> {
     while !rest.is_empty() {
         // What has no `=` may be the second half of a password with a `;` in it: it is not quoted.
         let before = || {
-            found.last().map_or("at its start".into(), |pair| format!("after {}", keywords::shown(&pair.key)))
+            found.split_last().map_or("at its start".into(), |(last, earlier)| {
+                format!("after {}", shown(&last.key, earlier))
+            })
         };
         let end = rest.find(['=', ';']).filter(|&end| rest.as_bytes()[end] == b'=').ok_or_else(|| {
             format!("has text without `=` {}; put a value with a `;` in it in {}", before(), quotes(form))
@@ -80,13 +101,16 @@ fn pairs(text: &str, form: Form) -> Result<Vec<Pair>, String> {
     Ok(found)
 }
 
-/// A key in an error: after a password it may be a piece of that.
-fn shown(key: &str, found: &[Pair]) -> String {
-    let is_password = |pair: &Pair| keywords::is_secret(&pair.key);
-    match found.last() {
-        Some(last) if is_password(last) && keywords::find(key).is_none() => {
+/// A key in an error: behind a password that is not quoted it may be a piece of that.
+fn shown(key: &str, earlier: &[Pair]) -> String {
+    let is_known = |key: &str| keywords::find(key).is_some();
+    match earlier.last() {
+        _ if is_known(key) => keywords::shown(key),
+        Some(last) if last.may_be_cut() && is_known(&last.key) => {
             format!("the key after `{}`", last.key)
         }
+        // So may every one that comes after the first such piece.
+        _ if !earlier.iter().all(|pair| is_known(&pair.key)) => "a key".to_owned(),
         _ => keywords::shown(key),
     }
 }
@@ -158,6 +182,8 @@ mod tests {
                 "Odbc [Driver|ODBC Driver 18][PWD|a;}b{c=][X|'y']",
             ),
             ("Server=s;driver=FreeTDS", "Odbc [Server|s][driver|FreeTDS]"),
+            (r#"PWD="x;driver=y""#, "AdoNet [PWD|x;driver=y]"),
+            ("PWD={x;A='};driver=y;B={'}", "Odbc [PWD|x;A='][driver|y][B|']"),
             ("jdbc:sqlserver://", "Jdbc "),
             (r"jdbc:sqlserver://h\i:1", r"Jdbc [serverName|h\i:1]"),
             ("JDBC:sqlserver://h:1;password={a;}}};x=\"y\";", "Jdbc [serverName|h:1][password|a;}][x|\"y\"]"),
@@ -181,6 +207,12 @@ mod tests {
             ("A='x'y;B=1", "there is text behind the closing `'`"),
             ("Driver={x;PWD=a", "there is no closing `}` in the value of the key `Driver`"),
             ("PWD=ab;cd='x", "there is no closing `'` in the value of the key after `PWD`"),
+            ("PWD=ab;cd=ef;gh", "has text without `=` after the key after `PWD`"),
+            ("PWD=ab;cd=;=ef", "has a `=` without a key after the key after `PWD`"),
+            ("PWD=ab;my secret=ef;=", "has a `=` without a key after the key after `PWD`"),
+            ("PWD=ab;my secret=ef;x=;=", "has a `=` without a key after a key"),
+            ("PWD=ab;cd=ef;gh='x", "there is no closing `'` in the value of a key"),
+            ("A=1;Pooling=';PWD=';b=c='x;d", "has text without `=` after the key after `Pooling`"),
             ("jdbc:sqlserver:h", "has no `//`"),
             ("jdbc:sqlserver://user=x", "has a key where the host belongs"),
             ("jdbc:mysql://h", "another database"),

@@ -24,6 +24,22 @@ pub(super) enum Field {
     WorkstationId,
 }
 
+impl Field {
+    /// Whether its value may be any text, a `=` in it included.
+    pub(super) fn is_free(self) -> bool {
+        matches!(
+            self,
+            Field::Server
+                | Field::Database
+                | Field::User
+                | Field::Password
+                | Field::ServerCertificate
+                | Field::ApplicationName
+                | Field::WorkstationId
+        )
+    }
+}
+
 /// What becomes of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Treatment {

@@ -213,7 +213,9 @@ fn client_id(values: &Values, user: Option<(&str, &str)>) -> Result<Option<Strin
         },
     };
     if !is_guid(id) {
-        return Err(values.error(format!("`{key}={id}` is no client id; {EXPECTED_ID}")));
+        // Behind a quote that is not closed it may hold a password.
+        let said = if id.contains('=') { key.to_owned() } else { format!("{key}={id}") };
+        return Err(values.error(format!("`{said}` is no client id; {EXPECTED_ID}")));
     }
     Ok(Some(id.to_owned()))
 }

@@ -160,8 +160,15 @@ impl Values {
                 }));
             }
             seen.push((keyword, pair.key.clone()));
-            after_password = keywords::is_secret(&pair.key).then(|| pair.key.clone());
+            after_password = pair.may_be_cut().then(|| pair.key.clone());
             match keyword.treatment {
+                // It may have swallowed the password, and errors show such a value.
+                Treatment::Used(field) if !field.is_free() && pair.value.expose().contains('=') => {
+                    return Err(values.error(format!(
+                        "`{}` has a `=` in its value: a quote before it is not closed",
+                        pair.key
+                    )));
+                }
                 Treatment::Used(field) => values.found.push((field, pair)),
                 Treatment::NoEffect => {}
                 Treatment::Only(accepted, reason) => {
