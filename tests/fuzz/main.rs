@@ -1,7 +1,10 @@
 //! What comes from outside, in every shape that it should not have: each test runs for `FUZZ_SECONDS`.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod connection_strings;
 mod over_time;
+mod routes;
 
 use proptest::{sample::select, strategy::Strategy};
 
