@@ -1,9 +1,11 @@
 //! What comes from outside, in every shape that it should not have: each test runs for `FUZZ_SECONDS`.
 
+mod changes;
 #[path = "../common/mod.rs"]
 mod common;
 mod connection_strings;
 mod over_time;
+mod payloads;
 mod routes;
 
 use proptest::{sample::select, strategy::Strategy};
