@@ -127,8 +127,7 @@ async fn start(options: &Options) -> Result<Running> {
         say("Applying the migrations");
         handler::migrate(&handler, &host).await?;
     }
-    stand_ins.show(&options.faults);
-    if let Some(line) = options.faults.description() {
+    if let Some(line) = stand_ins.show(&options.faults) {
         say(&line);
     }
     let Some(listener) = listener else { return Ok(Running { stand_ins, host: None }) };

@@ -233,17 +233,8 @@ fn a_project_without_a_migrations_folder_has_nothing_to_apply() {
 
 #[tokio::test]
 async fn faults_begin_after_the_migrations_and_are_said_before_ready() {
-    let options = [
-        "--stall",
-        "prelogin",
-        "--redirect",
-        "--fail-logins",
-        "2",
-        "--identity-fault",
-        "500",
-        "--latency",
-        "1",
-    ];
+    let options = "--stall prelogin --redirect --fail-logins 2 --identity-fault 500 --latency 1";
+    let options: Vec<&str> = options.split(' ').collect();
     let mut local = Local::start("faults", &options, &[("ECHO_MIGRATE", "really")]);
     let lines = local.lines_to("ready");
     let place = |start: &str| {
@@ -254,11 +245,14 @@ async fn faults_begin_after_the_migrations_and_are_said_before_ready() {
     };
     assert!(place("Applying the migrations") < place("Faults: "), "{lines:?}");
     assert!(place("Faults: ") < place("Starting the handler"), "{lines:?}");
-    assert_eq!(
-        lines[place("Faults: ")],
-        "Faults: latency of 1 ms each way, logins redirected, the next 2 logins refused with 40613, a stall at \
-         prelogin, identity: 500"
+    let faults = &lines[place("Faults: ")];
+    let port = faults.split("redirected to port ").nth(1).unwrap().split(',').next().unwrap();
+    let expected = format!(
+        "Faults: latency of 1 ms each way, logins redirected to port {port}, the next 2 logins refused with 40613, \
+         a stall at prelogin, identity: 500"
     );
+    assert_eq!(*faults, expected);
+    TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
     let identity = lines[place("Managed identity: ")].rsplit(' ').next().unwrap();
     assert_eq!(seen(identity).await.unwrap()["statusCode"], 500);
 

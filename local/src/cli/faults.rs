@@ -79,11 +79,11 @@ impl FaultOptions {
         }
     }
 
-    /// Which faults are on, in a line; none where none is.
-    pub(super) fn description(&self) -> Option<String> {
+    /// Which faults are on, in a line; none where none is. The redirect is the one that leads to this port.
+    pub(super) fn description(&self, node_port: Option<u16>) -> Option<String> {
         let on: Vec<String> = [
             self.latency.map(|ms| format!("latency of {ms} ms each way")),
-            self.redirect.then(|| "logins redirected".to_owned()),
+            node_port.map(|port| format!("logins redirected to port {port}")),
             self.fail_logins.map(|(count, number)| format!("the next {count} logins refused with {number}")),
             self.stall.map(|stage| format!("a stall at {}", name(&STAGES, stage))),
             self.drop_after.map(|bytes| format!("a reset after {bytes} bytes")),
@@ -169,12 +169,13 @@ mod tests {
             "--identity-fault=slow",
         ];
         assert_eq!(
-            parsed(&options).unwrap().description().unwrap(),
-            "Faults: latency of 40 ms each way, logins redirected, the next 3 logins refused with 40501, a stall at \
-             tls, a reset after 900 bytes, a paused database that wakes in 30 s, tokens that hold for 60 s, \
+            parsed(&options).unwrap().description(Some(11_000)).unwrap(),
+            "Faults: latency of 40 ms each way, logins redirected to port 11000, the next 3 logins refused with 40501, \
+             a stall at tls, a reset after 900 bytes, a paused database that wakes in 30 s, tokens that hold for 60 s, \
              identity: slow"
         );
-        assert_eq!(parsed(&[]).unwrap().description(), None);
+        assert_eq!(parsed(&[]).unwrap().description(None), None);
+        assert!(parsed(&options).unwrap().redirect && !parsed(&[]).unwrap().redirect);
         assert_eq!(parsed(&["--fail-logins", "2"]).unwrap().fail_logins, Some((2, 40613)));
         for (name, stage) in STAGES {
             assert_eq!(parsed(&["--stall", name]).unwrap().stall, Some(stage));

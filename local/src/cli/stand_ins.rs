@@ -80,11 +80,11 @@ impl StandIns {
         })
     }
 
-    /// Begins with the faults.
-    pub(super) fn show(&self, faults: &FaultOptions) {
-        if let (Some(sql), Some(identity)) = (&self.sql, &self.identity) {
-            faults.begin(sql, identity);
-        }
+    /// Begins with the faults; says which are on, if any is.
+    pub(super) fn show(&self, faults: &FaultOptions) -> Option<String> {
+        let (sql, identity) = (self.sql.as_ref()?, self.identity.as_ref()?);
+        faults.begin(sql, identity);
+        faults.description(sql.node_port())
     }
 
     /// What there is and where, a line each.
