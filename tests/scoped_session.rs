@@ -44,7 +44,7 @@ async fn who(request: Request, session: &Session) -> Result<Response> {
 async fn of_200_invocations_at_once_each_sees_its_own_session_only() {
     let azure = Azure::start().await;
     // A slow machine takes its time for 200 handshakes in a debug build.
-    let connector = azure.connector_with(azure.credential(), "Connect Timeout=120");
+    let connector = azure.connector_with(azure.credential(), "Connect Timeout=120;Max Pool Size=200");
     let (project, app) = App::project(&["Who"]);
     let app = Arc::new(App::start(project, app.connector(connector).http("Who", who)).await);
     let calls = (0..AT_ONCE).map(|n| {

@@ -224,6 +224,45 @@ async fn transactions_nest_as_deep_as_one_likes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_with_an_operation_still_under_way_elsewhere_is_neither_waited_for_nor_committed() {
+    for ends_well in [true, false] {
+        let (azure, session) = numbers().await;
+        let outcome = session.transaction(async {
+            insert(&session, 1).await?;
+            let inside = session::current()?;
+            tokio::spawn(async move { inside.batch("WAITFOR DELAY '00:00:30'").await });
+            let requests = || azure.sql.sessions()[0].requests;
+            let before = requests();
+            common::eventually(|| requests() > before).await;
+            if ends_well { Ok(()) } else { Err(Error::NotFound("stop".into())) }
+        });
+        let outcome = tokio::time::timeout(Duration::from_secs(10), outcome).await.expect("not waited for");
+        match outcome {
+            Err(Error::TransactionAborted) => assert!(ends_well),
+            Err(Error::NotFound(_)) => assert!(!ends_well),
+            other => panic!("{other:?}"),
+        }
+        common::eventually(|| azure.sql.counts().closed == 1).await;
+        assert_eq!(committed(&azure).await, [0; 0]);
+        session.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_takes_little_of_the_stack_of_a_handler_with_many() {
+    let (_azure, session) = numbers().await;
+    let sizes = [
+        size_of_val(&session.query::<i32>("SELECT 1", &[])),
+        size_of_val(&session.execute("SELECT 1", &[])),
+        size_of_val(&session.batch("SELECT 1")),
+        size_of_val(&session.transaction(async { Ok(()) })),
+        size_of_val(&session.with_client(|_| Box::pin(async { Ok(()) }))),
+    ];
+    assert!(sizes.iter().all(|size| *size < 512), "{sizes:?}");
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_wait_for_a_turn_does_not_count_as_a_statement_s_time() {
     let azure = Azure::start().await;
     let session =

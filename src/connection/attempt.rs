@@ -94,7 +94,10 @@ impl Connector {
                 let host = host.split('\\').next().unwrap_or_default().to_ascii_lowercase();
                 Err(Ended::Redirected(Server { host, port }))
             }
-            Err(error) => Err(Ended::Failed(*stage, login_cause(error))),
+            Err(error) => {
+                line.is_tds().at(*stage)?;
+                Err(Ended::Failed(*stage, login_cause(error)))
+            }
         }
     }
 

@@ -54,12 +54,7 @@ impl Prelogin {
         loop {
             let mut header = [0; HEADER];
             stream.read_exact(&mut header).await?;
-            if header[0] != TYPE_REPLY {
-                return Err(invalid(format!(
-                    "the server answered PRELOGIN with a packet of type {:#04x}: it does not speak TDS",
-                    header[0]
-                )));
-            }
+            check_reply(header[0])?;
             let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
             // A real answer has some 40 bytes.
             if length < HEADER || payload.len() + length > 4096 {
@@ -128,6 +123,16 @@ fn request(token_login: bool) -> Vec<u8> {
     head.push(TERMINATOR);
     head.append(&mut body);
     head
+}
+
+/// Checks the type of a packet that the server has sent.
+pub(super) fn check_reply(kind: u8) -> io::Result<()> {
+    match kind {
+        TYPE_REPLY => Ok(()),
+        other => {
+            Err(invalid(format!("the server answered with a packet of type {other:#04x}: that is no TDS")))
+        }
+    }
 }
 
 fn invalid(text: String) -> io::Error {

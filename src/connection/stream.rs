@@ -18,7 +18,7 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use super::limit::Place;
-use super::prelogin::{HEADER, Prelogin};
+use super::prelogin::{HEADER, Prelogin, check_reply};
 use super::tls::PreloginFrames;
 
 /// A secured connection to the server.
@@ -39,6 +39,8 @@ enum State {
     /// Nobody reads or writes any more; the server has been told, and its own goodbye is still to come.
     Abandoned(Box<Held>),
     Cut,
+    /// What answered was a packet of this type: no SQL Server.
+    Foreign(u8),
 }
 
 impl Line {
@@ -56,6 +58,19 @@ impl Line {
         match &mut *self.state() {
             State::Open(held) => poll(Pin::new(&mut held.secured)),
             _ => Poll::Ready(Err(io::Error::new(io::ErrorKind::NotConnected, "the connection was cut"))),
+        }
+    }
+
+    /// Takes note of the type of the server's first packet, and ends the line if that is no TDS.
+    fn begins_with(&self, kind: u8) -> io::Result<()> {
+        check_reply(kind).inspect_err(|_| *self.state() = State::Foreign(kind))
+    }
+
+    /// An error if what answered was no SQL Server. The driver, which has met it too, reports it as one of the network.
+    pub(super) fn is_tds(&self) -> io::Result<()> {
+        match *self.state() {
+            State::Foreign(kind) => check_reply(kind),
+            _ => Ok(()),
         }
     }
 
@@ -85,13 +100,17 @@ impl Line {
     /// `NotConnected` from here on. [`hang_up`](Self::hang_up) waits for the server.
     pub(crate) fn abandon(&self) {
         let mut state = self.state();
-        if let State::Open(held) = std::mem::replace(&mut *state, State::Cut) {
-            // Not even TLS's goodbye: the driver may have stopped in the middle of a record.
-            let told = SockRef::from(held.secured.get_ref().0.get_ref()).shutdown(Shutdown::Write);
-            if told.is_ok() {
-                *state = State::Abandoned(held);
+        *state = match std::mem::replace(&mut *state, State::Cut) {
+            State::Open(held) => {
+                // Not even TLS's goodbye: the driver may have stopped in the middle of a record.
+                match SockRef::from(held.secured.get_ref().0.get_ref()).shutdown(Shutdown::Write) {
+                    Ok(()) => State::Abandoned(held),
+                    Err(_) => State::Cut,
+                }
             }
-        }
+            // Told already.
+            told => told,
+        };
     }
 
     /// Closes the socket at once.
@@ -109,12 +128,14 @@ pub struct Stream {
     /// The driver's PRELOGIN packet as far as it is written; `None` once it is whole.
     swallowed: Option<Vec<u8>>,
     answer: io::Cursor<Vec<u8>>,
+    /// The server's first packet, the answer to the login, has begun.
+    begun: bool,
 }
 
 impl Stream {
     pub(crate) fn new(line: Line, prelogin: Prelogin) -> io::Result<Self> {
         let answer = io::Cursor::new(prelogin.into_unencrypted_answer()?);
-        Ok(Stream { line, swallowed: Some(Vec::new()), answer })
+        Ok(Stream { line, swallowed: Some(Vec::new()), answer, begun: false })
     }
 }
 
@@ -136,6 +157,13 @@ impl AsyncRead for Stream {
         }
         let mut buffer = ReadBuf::new(bytes);
         ready!(self.line.poll(|secured| secured.poll_read(cx, &mut buffer)))?;
+        // The driver reads a length out of anything.
+        if !self.begun
+            && let Some(kind) = buffer.filled().first()
+        {
+            self.line.begins_with(*kind)?;
+            self.begun = true;
+        }
         Poll::Ready(Ok(buffer.filled().len()))
     }
 }

@@ -70,8 +70,8 @@ pub enum Error {
     TransactionEnded,
     /// The transaction is no longer the one that was begun, so it is not committed: 500.
     #[error(
-        "the transaction was not committed: the server gave it up after an earlier error, or a statement in it began, \
-         committed or rolled back a transaction by itself"
+        "the transaction was not committed: the server gave it up after an earlier error, a statement in it began, \
+         committed or rolled back a transaction by itself, or an operation of it was still under way in another task"
     )]
     TransactionAborted,
 

@@ -6,7 +6,7 @@ mod row;
 mod sql;
 mod transaction;
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use serde::de::DeserializeOwned;
 pub use tiberius::ToSql;
@@ -77,7 +77,7 @@ impl Session {
     /// # Errors
     /// [`Error::Open`] when no connection can be opened within the budget.
     pub async fn open(connector: &Connector) -> Result<Session> {
-        let connection = connector.open().await?;
+        let connection = Box::pin(connector.open()).await?;
         Ok(Session::over(connection, connector.settings().command_timeout))
     }
 
@@ -131,7 +131,7 @@ impl Session {
     /// # Errors
     /// As [`query`](Session::query).
     pub async fn query_rows(&self, sql: impl Sql, params: &[&dyn ToSql]) -> Result<Vec<tiberius::Row>> {
-        self.until_closed(async {
+        let operation = async {
             let mut lease = self.lease().await?;
             self.timed(async {
                 let outcome = match lease.client().query(sql.text(), params).await {
@@ -141,8 +141,8 @@ impl Session {
                 lease.settle(outcome).await
             })
             .await
-        })
-        .await
+        };
+        self.until_closed(Box::pin(operation)).await
     }
 
     /// Runs a statement and returns how many rows it affected.
@@ -150,15 +150,15 @@ impl Session {
     /// # Errors
     /// As [`query`](Session::query).
     pub async fn execute(&self, sql: impl Sql, params: &[&dyn ToSql]) -> Result<u64> {
-        self.until_closed(async {
+        let operation = async {
             let mut lease = self.lease().await?;
             self.timed(async {
                 let outcome = lease.client().execute(sql.text(), params).await;
                 Ok(lease.settle(outcome).await?.total())
             })
             .await
-        })
-        .await
+        };
+        self.until_closed(Box::pin(operation)).await
     }
 
     /// Runs a batch of statements without parameters, as one message: what it creates (`#temp` tables, SET
@@ -167,7 +167,7 @@ impl Session {
     /// # Errors
     /// As [`query`](Session::query).
     pub async fn batch(&self, sql: impl Sql) -> Result<()> {
-        self.until_closed(async {
+        let operation = async {
             let mut lease = self.lease().await?;
             self.timed(async {
                 let outcome = match lease.client().simple_query(sql.text()).await {
@@ -177,8 +177,8 @@ impl Session {
                 lease.settle_and_look(outcome).await.map(drop)
             })
             .await
-        })
-        .await
+        };
+        self.until_closed(Box::pin(operation)).await
     }
 
     /// Lends the driver's client, for streaming and bulk loads. No statement timeout applies.
@@ -192,12 +192,12 @@ impl Session {
             &'a mut Client,
         ) -> futures_util::future::BoxFuture<'a, Result<T, tiberius::error::Error>>,
     {
-        self.until_closed(async {
+        let operation = async {
             let mut lease = self.lease().await?;
             let outcome = work(lease.client()).await;
             lease.settle_and_look(outcome).await
-        })
-        .await
+        };
+        self.until_closed(Box::pin(operation)).await
     }
 
     /// Closes the session: what is open is rolled back by the server, which hangs up before this returns, or
@@ -242,7 +242,12 @@ impl Session {
         }
     }
 
-    async fn until_closed<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Runs an operation until the session is closed. It comes in a box: the driver's futures take some 10 KiB each,
+    /// and a handler of many queries, not optimized, would hold all of them on a worker's stack at once.
+    async fn until_closed<T, F>(&self, operation: Pin<Box<F>>) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
         tokio::select! {
             biased;
             () = self.shared.closed.cancelled() => Err(Error::SessionClosed),

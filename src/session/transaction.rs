@@ -59,10 +59,11 @@ impl Scope {
         self.aborted.load(Ordering::Acquire)
     }
 
-    /// Waits for the operation that may still run in it, in another task, and lets none begin.
-    async fn end(&self) {
-        let _turn = self.turn.lock().await;
+    /// Lets no further operation begin in it. False when one is still under way, which a handle that escaped into
+    /// another task has begun: nothing waits for that.
+    fn end(&self) -> bool {
         self.ended.store(true, Ordering::Release);
+        self.turn.try_lock().is_ok()
     }
 }
 
@@ -99,7 +100,7 @@ impl Session {
         work: impl Future<Output = Result<T>> + 'a,
     ) -> impl Future<Output = Result<T>> + 'a {
         // Boxed: each level would else hold the one inside it several times, and three of them fill a stack.
-        self.in_transaction(Box::pin(work))
+        Box::pin(self.in_transaction(Box::pin(work)))
     }
 
     async fn in_transaction<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -108,7 +109,7 @@ impl Session {
         let depth = outer.depth();
         let savepoint = format!("sqlscope_{depth}");
 
-        let _turn = self.until_closed(outer.turn()).await?;
+        let _turn = self.until_closed(Box::pin(outer.turn())).await?;
         self.control(&outer, async |lease| {
             if depth == 0 {
                 lease.client().begin_transaction().await
@@ -121,11 +122,10 @@ impl Session {
         let mut unfinished = Unfinished(Some(&self.shared));
         let inside = Session { shared: self.shared.clone(), scope: inner.clone() };
         let outcome = CURRENT.scope(inside, work).await;
-        self.until_closed(async {
-            inner.end().await;
-            Ok(())
-        })
-        .await?;
+        if !inner.end() {
+            // `unfinished` cuts the connection under it, and the server rolls back.
+            return outcome.and(Err(Error::TransactionAborted));
+        }
 
         let outcome = match outcome {
             Ok(_) if inner.is_aborted() => Err(Error::TransactionAborted),
@@ -164,14 +164,14 @@ impl Session {
         scope: &Arc<Scope>,
         command: impl AsyncFnOnce(&mut Lease<'_>) -> Result<(), tiberius::error::Error>,
     ) -> Result<()> {
-        self.until_closed(async {
+        let operation = async {
             let mut lease = Lease::take(&self.shared, scope.clone(), None).await?;
             self.timed(async {
                 let outcome = command(&mut lease).await;
                 lease.settle(outcome).await
             })
             .await
-        })
-        .await
+        };
+        self.until_closed(Box::pin(operation)).await
     }
 }

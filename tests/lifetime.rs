@@ -1,0 +1,394 @@
+//! A session's end: whatever a handler does, the server sees one open and one close, the close before the reply.
+
+mod common;
+
+use std::{
+    future::{Future, pending},
+    time::Duration,
+};
+
+use common::{App, Azure, Scene, eventually, first_byte};
+use futures_util::{TryStreamExt, poll};
+use sqlscope::{
+    Error, Request, RequestExt, Response, Result, Session,
+    connection::Connector,
+    http::{json, text},
+    session,
+};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+const LONG: &str = "WAITFOR DELAY '00:00:30'";
+
+/// Leaves on the session what no other may ever see, an uncommitted row among it, and then does what the query
+/// `how` says.
+async fn misbehaves(request: Request, session: &Session) -> Result<Response> {
+    let how: String = request.query("how")?.unwrap_or_default();
+    assert_ne!(how, "panics before it uses the session", "as asked");
+    session.batch("CREATE TABLE #mine (n int); SET LOCK_TIMEOUT 1234").await?;
+    session.batch("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").await?;
+    if how.contains("transaction") {
+        return session.transaction(async { in_transaction(&how, session).await }).await;
+    }
+    session.batch("BEGIN TRANSACTION").await?;
+    session.execute("INSERT INTO dbo.seen (id) VALUES (1)", &[]).await?;
+    assert_ne!(how, "panics between two queries", "as asked");
+    let one: i32 = session.query_one("SELECT 1", &[]).await?;
+    assert!(how != "panics after its queries", "as asked");
+    match how.as_str() {
+        "succeeds" => Ok(text(one)),
+        "fails with an error of the server" => session.batch("SELECT 1/0").await.map(|()| text("")),
+        "fails with an error of its own" => Err(Error::other("its own")),
+        "returns early" => Ok(text(request.param::<i32>("absent")?)),
+        "takes too long" => pending().await,
+        "takes too long in a query" => session.batch(LONG).await.map(|()| text("")),
+        "takes too long and panics while it is dropped" => {
+            let _panics = PanicsOnDrop;
+            pending().await
+        }
+        "lets a statement take too long" => session.batch(LONG).await.map(|()| text("")),
+        "leaves a handle elsewhere" => {
+            elsewhere(session, holds_on);
+            Ok(text(one))
+        }
+        "leaves a query elsewhere" => {
+            elsewhere(session, async |session| drop(session.batch(LONG).await));
+            // On its way, which the server alone would know.
+            sleep(Duration::from_millis(50)).await;
+            Ok(text(one))
+        }
+        "drops a query that waits for its answer" => {
+            let query = session.batch(LONG);
+            assert!(timeout(Duration::from_millis(50), query).await.is_err());
+            broken_from_here(session).await
+        }
+        "drops a query in the middle of its writing" => {
+            let large = "x".repeat(8 << 20);
+            let parameters: &[&dyn session::ToSql] = &[&large.as_str()];
+            let mut query =
+                Box::pin(session.execute("INSERT INTO dbo.seen (id) SELECT LEN(@P1)", parameters));
+            // Once: a task may move so much and no more before it has to let others have their turn.
+            assert!(poll!(&mut query).is_pending());
+            drop(query);
+            broken_from_here(session).await
+        }
+        "drops a query in the middle of its rows" => {
+            let (first_row, read) = tokio::sync::oneshot::channel();
+            let rows = session.with_client(|client| {
+                Box::pin(async move {
+                    let mut rows = client.simple_query("SELECT text FROM dbo.large").await?.into_row_stream();
+                    rows.try_next().await?;
+                    let _ = first_row.send(());
+                    pending::<tiberius::Result<()>>().await
+                })
+            });
+            tokio::select! {
+                _ = rows => unreachable!("it never ends"),
+                read = read => read.unwrap(),
+            }
+            broken_from_here(session).await
+        }
+        "runs several queries at once" => {
+            let one = || session.query_one::<i32>("SELECT 1", &[]);
+            let (a, b, c) = tokio::join!(one(), one(), one());
+            Ok(text(a? + b? + c?))
+        }
+        "loses one of several queries at once" => {
+            let fails = async { session.query_one::<i32>("SELECT 1/0", &[]).await };
+            let long = session.batch(LONG);
+            tokio::try_join!(fails, long).map(|(n, ())| text(n))
+        }
+        other => panic!("{other}?"),
+    }
+}
+
+async fn in_transaction(how: &str, session: &Session) -> Result<Response> {
+    session.execute("INSERT INTO dbo.seen (id) VALUES (2)", &[]).await?;
+    assert_ne!(how, "panics in a transaction", "as asked");
+    match how {
+        "panics in a transaction in a transaction" => {
+            let inner = session.transaction(async {
+                session.execute("INSERT INTO dbo.seen (id) VALUES (3)", &[]).await?;
+                panic!("as asked")
+            });
+            inner.await
+        }
+        "fails in a transaction" => Err(Error::other("its own")),
+        "takes too long in a transaction" => pending().await,
+        "takes too long in a query in a transaction" => session.batch(LONG).await.map(|()| text("")),
+        "leaves a query of a transaction elsewhere" => {
+            elsewhere(&session::current()?, async |session| drop(session.batch(LONG).await));
+            sleep(Duration::from_millis(50)).await;
+            Err(Error::other("its own"))
+        }
+        other => panic!("{other}?"),
+    }
+}
+
+/// Keeps a handle for ever.
+async fn holds_on(session: Session) {
+    pending::<()>().await;
+    drop(session);
+}
+
+/// Uses the session in a task of its own.
+fn elsewhere<Work>(session: &Session, work: impl FnOnce(Session) -> Work)
+where
+    Work: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(work(session.clone()));
+}
+
+/// After an operation that was given up on its way, the connection is used by nobody any more.
+async fn broken_from_here(session: &Session) -> Result<Response> {
+    for _ in 0..2 {
+        let next = session.query_one::<i32>("SELECT 1", &[]).await;
+        assert!(matches!(next, Err(Error::SessionBroken(_))), "{next:?}");
+        let next = session.transaction(async { Ok(()) }).await;
+        assert!(matches!(next, Err(Error::SessionBroken(_))), "{next:?}");
+    }
+    Ok(text("broken"))
+}
+
+struct PanicsOnDrop;
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "as asked, while dropped");
+    }
+}
+
+/// An app with `misbehaves`, and the tables that it uses.
+async fn scene(connection: &str) -> Scene {
+    let environment = [("SQLSCOPE_INVOCATION_TIMEOUT_SECONDS", "2")];
+    let scene = Scene::start(&environment, connection, |app| app.http("Fault", misbehaves)).await;
+    let tables = "CREATE TABLE dbo.seen (id int NOT NULL); CREATE TABLE dbo.large (text nvarchar(max));
+        WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 50)
+        INSERT INTO dbo.large (text) SELECT REPLICATE(N'x', 2000) FROM n AS a CROSS JOIN n AS b";
+    scene.by_hand(tables).await;
+    scene
+}
+
+/// The handler that does this leaves nothing: one session was opened and closed when the reply's first byte is there,
+/// nothing was committed, and the next invocation sees nothing of it.
+async fn leaves_nothing(how: &str, status: u16) -> Scene {
+    leaves_nothing_with("", how, status).await
+}
+
+async fn leaves_nothing_with(connection: &str, how: &str, status: u16) -> Scene {
+    let scene = scene(connection).await;
+    let before = scene.azure.sql.counts();
+    let path = format!("/api/Fault?how={}", how.replace(' ', "+"));
+    let reply = first_byte(scene.app.app.port(), &path).await;
+    let after = scene.azure.sql.counts();
+    assert_eq!(after.opened - before.opened, 1, "one session");
+    assert_eq!(after.closed - before.closed, 1, "closed when the reply begins");
+    assert_eq!(after.commits, before.commits);
+    let reply = reply.rest().await;
+    assert_eq!(reply.status, status, "{reply:?}");
+    if status >= 500 {
+        assert!(reply.head.contains("application/problem+json"), "{reply:?}");
+        assert!(reply.body.contains("invocationId"), "{reply:?}");
+    }
+    scene.nothing_is_left().await;
+    scene
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_succeeds_closes_its_session() {
+    leaves_nothing("succeeds", 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_fails_closes_its_session() {
+    leaves_nothing("fails with an error of the server", 500).await;
+    leaves_nothing("fails with an error of its own", 500).await;
+    leaves_nothing("fails in a transaction", 500).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_returns_early_closes_its_session() {
+    leaves_nothing("returns early", 400).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panicking_handler_closes_its_session() {
+    leaves_nothing("panics before it uses the session", 500).await;
+    leaves_nothing("panics between two queries", 500).await;
+    leaves_nothing("panics after its queries", 500).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_a_transaction_rolls_it_back_and_closes_the_session() {
+    leaves_nothing("panics in a transaction", 500).await;
+    leaves_nothing("panics in a transaction in a transaction", 500).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_over_its_deadline_closes_its_session() {
+    leaves_nothing("takes too long", 504).await;
+    leaves_nothing("takes too long in a query", 504).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_over_the_deadline_is_rolled_back_and_its_session_closed() {
+    leaves_nothing("takes too long in a transaction", 504).await;
+    leaves_nothing("takes too long in a query in a transaction", 504).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_while_the_deadline_drops_the_handler_closes_the_session_all_the_same() {
+    leaves_nothing("takes too long and panics while it is dropped", 500).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_over_its_time_closes_the_session() {
+    leaves_nothing_with("Command Timeout=1", "lets a statement take too long", 504).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handle_that_escaped_keeps_no_session_open() {
+    leaves_nothing("leaves a handle elsewhere", 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_escaped_neither_delays_the_reply_nor_keeps_the_session_open() {
+    leaves_nothing("leaves a query elsewhere", 200).await;
+    leaves_nothing("leaves a query of a transaction elsewhere", 500).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_query_that_was_dropped_while_it_waited_the_connection_is_used_no_more() {
+    let scene = leaves_nothing("drops a query that waits for its answer", 200).await;
+    // Three batches, BEGIN, INSERT, SELECT, WAITFOR: see `misbehaves`.
+    assert_eq!(scene.faulty_session().requests, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_query_that_was_dropped_in_mid_write_the_connection_is_used_no_more() {
+    let scene = leaves_nothing("drops a query in the middle of its writing", 200).await;
+    assert_eq!(scene.faulty_session().requests, 5, "half a request is none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_query_that_was_dropped_in_mid_read_the_connection_is_used_no_more() {
+    let scene = leaves_nothing("drops a query in the middle of its rows", 200).await;
+    assert_eq!(scene.faulty_session().requests, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_at_once_run_one_after_another_on_one_session() {
+    leaves_nothing("runs several queries at once", 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_falls_with_another_one_closes_the_session() {
+    leaves_nothing("loses one of several queries at once", 500).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_leaves_ends_the_session_and_rolls_back() {
+    for how in ["takes too long", "takes too long in a query", "takes too long in a transaction"] {
+        let scene = scene("").await;
+        let before = scene.azure.sql.counts();
+        let mut caller = TcpStream::connect(("127.0.0.1", scene.app.app.port())).await.unwrap();
+        let path = format!("/api/Fault?how={}", how.replace(' ', "+"));
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        caller.write_all(request.as_bytes()).await.unwrap();
+        let session = || scene.azure.sql.sessions().pop().unwrap();
+        eventually(|| session().requests >= 3 && scene.azure.sql.counts().opened > before.opened).await;
+        drop(caller);
+        scene.azure.all_closed().await;
+        let after = scene.azure.sql.counts();
+        assert_eq!((after.opened - before.opened, after.commits), (1, before.commits), "{how}");
+        scene.nothing_is_left().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_leaves_ends_a_session_with_a_handle_elsewhere() {
+    // No statement is under way, whose end would close the connection by itself.
+    async fn keeps_a_handle(_: Request, session: &Session) -> Result<Response> {
+        elsewhere(session, holds_on);
+        pending().await
+    }
+    let azure = Azure::start().await;
+    let (project, app) = App::project(&["Slow"]);
+    let app = App::start(project, app.connector(azure.connector()).http("Slow", keeps_a_handle)).await;
+    let mut caller = TcpStream::connect(("127.0.0.1", app.app.port())).await.unwrap();
+    caller.write_all(b"GET /api/Slow HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    eventually(|| azure.sql.counts().opened == 1).await;
+    drop(caller);
+    assert_eq!(azure.all_closed().await, 1);
+}
+
+#[test]
+fn an_aborted_invocation_closes_its_session_and_rolls_back() {
+    let servers = tokio::runtime::Runtime::new().unwrap();
+    let azure = servers.block_on(Azure::start());
+    // The app has a runtime of its own, whose end aborts every task in it.
+    let apps = tokio::runtime::Runtime::new().unwrap();
+    let connector = azure.connector();
+    let app = apps.block_on(async {
+        let setup = Session::open(&connector).await.unwrap();
+        setup.batch("CREATE TABLE dbo.seen (id int NOT NULL)").await.unwrap();
+        setup.close().await;
+        let (project, app) = App::project(&["Fault"]);
+        App::start(project, app.connector(connector).http("Fault", misbehaves)).await
+    });
+    let url = app.url("/api/Fault?how=takes+too+long+in+a+query+in+a+transaction");
+    servers.spawn(async move { common::client().get(url).send().await });
+    servers.block_on(async {
+        eventually(|| azure.sql.counts().opened == 2 && azure.sql.sessions()[1].requests >= 5).await;
+        std::mem::forget(app.app);
+        apps.shutdown_background();
+        assert_eq!(azure.all_closed().await, 2);
+        assert!(azure.sql.sessions()[1].open_transaction, "it was the server that rolled it back");
+        let session = Session::open(&azure.connector()).await.unwrap();
+        assert_eq!(session.query::<i32>("SELECT id FROM dbo.seen", &[]).await.unwrap(), [0; 0]);
+        session.close().await;
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ends_while_its_invocation_is_opening_it_is_closed_too() {
+    let azure = Azure::start().await;
+    let connector = azure.connector();
+    // Dropped at every moment of an opening in turn.
+    for delay in (0..40).map(Duration::from_millis) {
+        let opening = Session::open(&connector);
+        if let Ok(Ok(session)) = timeout(delay, opening).await {
+            session.close().await;
+        }
+    }
+    azure.all_closed().await;
+    works_again(&connector).await;
+}
+
+async fn works_again(connector: &Connector) {
+    let session = Session::open(connector).await.unwrap();
+    assert_eq!(session.query_one::<i32>("SELECT 1", &[]).await.unwrap(), 1);
+    session.close().await;
+}
+
+async fn looks(_: Request, session: &Session) -> Result<Response> {
+    let open: i32 = session.query_one("SELECT @@TRANCOUNT", &[]).await?;
+    Ok(json(&open))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_hang_up_is_left_after_a_second() {
+    use sqlscope_local::sql::{AtStage, Faults, Stage, Trouble};
+    let azure = Azure::start().await;
+    let (project, app) = App::project(&["Looks"]);
+    let app = App::start(project, app.connector(azure.connector()).http("Looks", looks)).await;
+    let at = AtStage { stage: Stage::Close, trouble: Trouble::Stall, connections: usize::MAX };
+    azure.sql.set_faults(Faults { at: Some(at), ..Faults::default() });
+    // The endpoint stalls for a minute: the reply does not wait for that.
+    let reply = timeout(Duration::from_secs(20), app.get("/api/Looks")).await.unwrap();
+    assert_eq!(reply.status(), 200);
+    assert_eq!(azure.all_closed().await, 1);
+}
