@@ -198,7 +198,7 @@ pub(super) fn read_value(sql_type: SqlType, data: &[u8]) -> Read<Value> {
             let ticks = read_ticks(&mut bytes, data.len().saturating_sub(5), scale)?;
             let days = read_days(&mut bytes)?;
             let offset = i16::from_le_bytes(bytes.array()?);
-            if offset.abs() > 840 {
+            if !(-840..=840).contains(&offset) {
                 return malformed(format!("an offset of {offset} minutes"));
             }
             Value::Text(Moment { days: Some(days), ticks: Some(ticks), offset: Some(offset) }.kept())

@@ -219,6 +219,16 @@ mod tests {
     }
 
     #[test]
+    fn an_offset_that_no_place_on_earth_has_is_refused() {
+        for (offset, good) in
+            [(840_i16, true), (-840, true), (841, false), (-841, false), (i16::MAX, false), (i16::MIN, false)]
+        {
+            let wire = [&[0x2B, 0, 8, 0, 0, 0, 1, 0, 0], &offset.to_le_bytes()[..]].concat();
+            assert_eq!(read_typed(&mut Bytes(&wire)).is_ok(), good, "{offset} minutes");
+        }
+    }
+
+    #[test]
     fn garbage_is_refused_and_never_panics() {
         for code in 0..=255u8 {
             for fill in [0x00, 0x01, 0x26, 0x7F, 0xFF] {

@@ -133,8 +133,9 @@ impl Moment {
                 [all] if all.len() == 8 && all.is_ascii() => (&all[..4], &all[4..6], &all[6..]),
                 _ => return None,
             };
-            let month = time::Month::try_from(number(month)? as u8).ok()?;
-            let date = Date::from_calendar_date(number(year)? as i32, month, number(day)? as u8).ok()?;
+            let month = time::Month::try_from(u8::try_from(number(month)?).ok()?).ok()?;
+            let day = u8::try_from(number(day)?).ok()?;
+            let date = Date::from_calendar_date(number(year)? as i32, month, day).ok()?;
             if date.year() < 1 {
                 return None;
             }
@@ -219,9 +220,20 @@ mod tests {
 
     #[test]
     fn what_is_no_moment_is_none() {
-        for text in
-            ["", "x", "2026-13-01", "2026-02-30", "24:00", "1:2:3:4", "2026-01-01T", "é-é-é", "Z", "+02:00"]
-        {
+        for text in [
+            "",
+            "x",
+            "2026-13-01",
+            "2026-02-30",
+            "2026-257-01",
+            "2026-01-257",
+            "24:00",
+            "1:2:3:4",
+            "2026-01-01T",
+            "é-é-é",
+            "Z",
+            "+02:00",
+        ] {
             let found = Moment::parse(text);
             assert!(found.is_none(), "{text:?} became {found:?}");
         }

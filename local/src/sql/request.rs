@@ -10,6 +10,10 @@ use super::{
     wire::{Bytes, Read, malformed, utf16},
 };
 
+/// The most calls and parameters in one message. One of them takes three bytes there and twenty times that in memory,
+/// and a call without a procedure has an answer of hundreds.
+const MOST_PARTS: usize = 100_000;
+
 /// A request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Request {
@@ -55,9 +59,16 @@ impl Request {
             }
             kind::RPC => {
                 skip_headers(&mut bytes)?;
-                let mut calls = vec![read_call(&mut bytes)?];
-                while !bytes.is_empty() {
-                    calls.push(read_call(&mut bytes)?);
+                let (mut calls, mut parts) = (Vec::new(), 0);
+                while calls.is_empty() || !bytes.is_empty() {
+                    let call = read_call(&mut bytes)?;
+                    parts += 1 + call.parameters.len();
+                    if parts > MOST_PARTS {
+                        return malformed(format!(
+                            "more than {MOST_PARTS} calls and parameters in one message"
+                        ));
+                    }
+                    calls.push(call);
                 }
                 Ok(Request::Calls(calls))
             }
@@ -207,6 +218,14 @@ mod tests {
                 panic!("a rollback")
             };
             assert_eq!(savepoint, "s1");
+        }
+    }
+
+    #[test]
+    fn a_message_of_nothing_but_calls_is_refused_before_it_fills_the_memory() {
+        for (count, good) in [(1000, true), (200_000, false)] {
+            let calls = [0, 0, 0, 0, 0xFF].repeat(count);
+            assert_eq!(Request::read(kind::RPC, &message(&calls)).is_ok(), good, "{count} calls");
         }
     }
 
