@@ -10,6 +10,8 @@ mod engine;
 mod errors;
 mod faults;
 mod login;
+#[cfg(test)]
+mod fuzz;
 mod login7;
 mod moment;
 mod packet;
