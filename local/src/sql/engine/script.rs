@@ -193,6 +193,25 @@ mod tests {
     }
 
     #[test]
+    fn white_space_and_comments_before_a_statement_change_nothing_when_it_cannot_be_read() {
+        let bare = parse("MERGE t").expect_err("unfinished").message;
+        for before in ["\n ", "/* a */ ", "SELECT 1 ;\n", "-- a\n"] {
+            assert_eq!(parse(&format!("{before}MERGE t")).expect_err(before).message, bare, "{before:?}");
+            assert_eq!(parse(&format!("{before}(")).expect_err(before).number, 102, "{before:?}");
+        }
+    }
+
+    #[test]
+    fn a_blank_before_the_semicolon_of_an_if_changes_nothing() {
+        for text in
+            ["IF 1 = 1 SELECT 1; SELECT 2", "IF 1 = 1 SELECT 1 ; SELECT 2", "IF 1 = 1 SELECT 1\n;;\nSELECT 2"]
+        {
+            assert_eq!(parse(text).expect(text).len(), 2, "{text}");
+        }
+        assert_eq!(parse("IF 1 = 1 SELECT 1 ; ELSE SELECT 2").expect("one IF").len(), 1);
+    }
+
+    #[test]
     pub(super) fn fetch_takes_a_variable() {
         assert!(parse("SELECT id FROM t ORDER BY id OFFSET @P1 ROWS FETCH NEXT @P2 ROWS ONLY").is_ok());
     }

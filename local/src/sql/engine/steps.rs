@@ -143,14 +143,17 @@ impl<'a> Script<'a> {
                 self.parser.advance_token();
                 let condition = self.expression()?;
                 let then = self.branch(depth)?;
-                let before = self.parser.index();
-                while self.parser.consume_token(&Token::SemiColon) {}
-                let otherwise = if self.take("ELSE") {
+                // Semicolons before an ELSE belong to the IF, any others end it.
+                let mut ahead = 0;
+                while matches!(self.parser.peek_nth_token_ref(ahead).token, Token::SemiColon) {
+                    ahead += 1;
+                }
+                let otherwise = if self.word_at(ahead).is_some_and(|word| word.eq_ignore_ascii_case("ELSE")) {
+                    for _ in 0..=ahead {
+                        self.parser.advance_token();
+                    }
                     self.branch(depth)?
                 } else {
-                    while self.parser.index() > before {
-                        self.parser.prev_token();
-                    }
                     Vec::new()
                 };
                 Ok(Action::If { condition, then, otherwise })
@@ -262,16 +265,14 @@ impl<'a> Script<'a> {
     }
 
     pub(super) fn statement(&mut self) -> Parsed<Action> {
-        let (line, start) = (self.line(), self.parser.index());
+        let line = self.line();
         if let Some(name) = self.never_read() {
             return Err(not_supported(name));
         }
-        match self.parser.parse_statement() {
+        // It goes back to where it began when it fails.
+        match self.parser.try_parse(|parser| parser.parse_statement()) {
             Ok(statement) => Ok(Action::Statement(Box::new(statement))),
             Err(failure) => {
-                while self.parser.index() > start {
-                    self.parser.prev_token();
-                }
                 let deep = matches!(failure, ParserError::RecursionLimitExceeded);
                 let unread = self.unread().filter(|_| !deep);
                 Err(unread.map_or_else(|| refused(failure, line), not_supported))
