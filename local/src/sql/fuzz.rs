@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::{
     decode::read_typed,
     encode::{write_type, write_value},
+    engine::script::parse,
     login7::{Federation, Login7, federated_token},
     packet::{HEADER, Message, PacketReader, packets},
     prelogin::Prelogin,
@@ -250,4 +251,13 @@ fn is_near(one: &Value, other: &Value) -> bool {
         (Some(one), Some(other)) => (one - other).abs() <= one.abs() * 1e-14,
         _ => false,
     }
+}
+
+#[test]
+fn fuzz_no_text_makes_the_reader_of_t_sql_panic() {
+    let words = messages::words();
+    fuzz("T-SQL", prop_oneof![any::<String>().boxed(), words.boxed()], |text| {
+        let _ = parse(&text);
+        Ok(())
+    });
 }

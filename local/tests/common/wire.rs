@@ -41,6 +41,8 @@ impl Wire {
     /// The same up to the login's answer.
     pub(crate) async fn log_in_with(azure: &Azure, login: &[u8]) -> Wire {
         let mut socket = TcpStream::connect(("127.0.0.1", azure.endpoint.port())).await.expect("a socket");
+        // It writes a little at a time, which would wait for the server to acknowledge what came before.
+        socket.set_nodelay(true).expect("no delay");
         socket.write_all(&PRELOGIN_PACKET).await.expect("PRELOGIN");
         packet(&mut socket, 0x04).await;
         let mut roots = RootCertStore::empty();
@@ -100,24 +102,42 @@ impl Wire {
         }
     }
 
+    /// Sends these bytes as they are, whatever they are, and ends its half of the connection if it is told to.
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8], end: bool) -> std::io::Result<()> {
+        self.tls.writer().write_all(bytes)?;
+        if end {
+            self.tls.send_close_notify();
+        }
+        let mut out = Vec::new();
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut out)?;
+        }
+        self.socket.write_all(&out).await?;
+        if end { self.socket.shutdown().await } else { Ok(()) }
+    }
+
     /// Reads one message of the server.
     pub(crate) async fn read(&mut self) -> Vec<u8> {
+        self.read_or_end().await.expect("the server hung up")
+    }
+
+    /// Reads one message; `None` when the server has hung up instead.
+    pub(crate) async fn read_or_end(&mut self) -> Option<Vec<u8>> {
         let mut message = Vec::new();
         loop {
-            let header = self.take(8).await;
+            let header = self.take(8).await?;
             let length = usize::from(u16::from_be_bytes([header[2], header[3]])) - 8;
-            message.extend(self.take(length).await);
+            message.extend(self.take(length).await?);
             if header[1] & 1 == 1 {
-                return message;
+                return Some(message);
             }
         }
     }
 
-    async fn take(&mut self, count: usize) -> Vec<u8> {
+    async fn take(&mut self, count: usize) -> Option<Vec<u8>> {
         while self.plain.len() < count {
             let mut records = [0; 8192];
-            let read = self.socket.read(&mut records).await.expect("bytes");
-            assert!(read > 0, "the server hung up");
+            let read = self.socket.read(&mut records).await.ok().filter(|read| *read > 0)?;
             let mut records = &records[..read];
             while !records.is_empty() {
                 self.tls.read_tls(&mut records).expect("records");
@@ -127,7 +147,7 @@ impl Wire {
                 self.tls.reader().read_exact(&mut self.plain[start..]).expect("plain bytes");
             }
         }
-        self.plain.drain(..count).collect()
+        Some(self.plain.drain(..count).collect())
     }
 }
 
@@ -165,6 +185,11 @@ pub(crate) fn login7(user: &str, password: &str) -> Vec<u8> {
     let length = (login.len() as u32).to_le_bytes();
     login[..4].copy_from_slice(&length);
     login
+}
+
+/// A login with a password that is good.
+pub(crate) fn sa_login() -> Vec<u8> {
+    login7("sa", "Local-1")
 }
 
 /// A login whose FEDAUTH feature asks where to get a token (library 2, ADAL).

@@ -242,15 +242,17 @@ fn transaction() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// T-SQL's words in any order.
+pub(crate) fn words() -> impl Strategy<Value = String> {
+    let words = "SELECT|1|'|''|\"|[|]|(|)|,|;|--|/*|*/|@p|NULL|N'é😀'|0x|.5|1e|GO|DECLARE|@@SPID|=|FROM|#t|\n|\0|@|\
+                 INSERT|INTO|VALUES|UPDATE|SET|DELETE|CREATE|TABLE|ALTER|DROP|INDEX|IF|ELSE|BEGIN|END|TRY|CATCH|WHILE|\
+                 EXEC|MERGE|WITH|AS|CASE|WHEN|THEN|CAST|TOP|ORDER|BY|OFFSET|FETCH|NEXT|ROWS|IN|LIKE|BETWEEN|NOT|AND|\
+                 OUTPUT|inserted|.|*|+|-|/|%|&|~|<|>|!|:|{|}|$|\\|`|WAITFOR|RAISERROR|PRINT|USE|UNION|ALL|JOIN|ON|t";
+    vec(one_of(words), 0..12).prop_map(|words| words.join(" "))
+}
+
 fn batch() -> impl Strategy<Value = Vec<u8>> {
-    let words = one_of(
-        "SELECT|1|'|''|\"|[|]|(|)|,|;|--|/*|*/|@p|NULL|N'é😀'|0x|.5|1e|GO|DECLARE|@@SPID|=|FROM|#t|\n|\0",
-    );
-    let text = prop_oneof![
-        any::<String>(),
-        vec(words, 0..12).prop_map(|words| words.join(" ")),
-        one_of(STATEMENTS).prop_map(String::from),
-    ];
+    let text = prop_oneof![any::<String>(), words(), one_of(STATEMENTS).prop_map(String::from)];
     text.prop_map(|text| [&HEADERS[..], &utf16(&text)].concat())
 }
 

@@ -19,7 +19,7 @@ mod procedures;
 mod query;
 mod run;
 mod scope;
-mod script;
+pub(crate) mod script;
 mod session;
 mod standing;
 mod steps;
