@@ -9,9 +9,9 @@ mod encode;
 mod engine;
 mod errors;
 mod faults;
-mod login;
 #[cfg(test)]
 mod fuzz;
+mod login;
 mod login7;
 mod moment;
 mod packet;
