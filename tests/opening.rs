@@ -69,6 +69,21 @@ async fn a_redirect_is_followed_to_the_other_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_redirect_the_certificate_must_be_for_the_node_s_own_name() {
+    let azure = Azure::start().await;
+    let node = sql_endpoint(&azure.ca, &azure.tokens).await;
+    let connector = azure.connector_with(azure.credential(), "HostNameInCertificate=127.0.0.1");
+    let names = |endpoint: &sqlscope_local::sql::SqlEndpoint| {
+        endpoint.sessions().into_iter().map(|session| session.tls_server_name).collect::<Vec<_>>()
+    };
+    works(Session::open(&connector).await.unwrap()).await;
+    assert_eq!(names(&azure.sql), [None], "an address is no server name in TLS");
+    azure.sql.redirect_logins("localhost", node.port());
+    works(Session::open(&connector).await.unwrap()).await;
+    assert_eq!(names(&node), [Some("localhost".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_that_goes_in_a_circle_ends_after_five_hops() {
     let azure = Azure::start().await;
     azure.sql.redirect_logins("localhost", azure.sql.port());

@@ -229,6 +229,19 @@ async fn each_transient_number_that_stays_is_a_503_at_the_end_of_the_budget() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_error_before_an_attempt_that_the_end_of_the_budget_cut_off_is_the_one_that_is_told() {
+    let azure = Azure::start().await;
+    let faults = Faults { fail_logins: Some((1, 40613)), ..Faults::default() };
+    let (sql, connector) = endpoint(&azure, faults, "Connect Timeout=2").await;
+    let opening = tokio::spawn(async move { refused(&connector).await });
+    eventually(|| sql.counts().refused == 1).await;
+    sql.set_faults(trouble(At::Login, Trouble::Stall, usize::MAX));
+    let (error, _) = opening.await.unwrap();
+    assert_eq!((error.number(), error.stage()), (Some(40613), Stage::Login), "{error}");
+    assert_eq!(sql.counts().connections, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_busy_service_is_asked_again_after_the_ten_seconds_that_it_wants() {
     let azure = &Azure::start().await;
     all([1, 3].map(|times| async move {
@@ -322,7 +335,7 @@ async fn an_identity_endpoint_that_recovers_is_got_over() {
         IdentityFault::Reset,
     ]
     .map(|fault| async move {
-        let (reply, lines, azure) = with_identity_fault(fault, "40", async |_| ()).await;
+        let (reply, lines, azure) = with_identity_fault(fault, "20", async |_| ()).await;
         assert_eq!(reply.status(), 200, "{fault:?}: {:?}", lines.all());
         azure.all_closed().await;
     }))
