@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use common::{App, Azure, Scene, eventually, first_byte};
+use common::{App, Azure, HostMode, Scene, eventually, first_byte};
 use futures_util::{TryStreamExt, poll};
 use sqlscope::{
     Error, Request, RequestExt, Response, Result, Session,
@@ -15,6 +15,7 @@ use sqlscope::{
     http::{json, text},
     session,
 };
+use sqlscope_local::sql::{AtStage, Faults, Stage, Trouble};
 use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
@@ -325,6 +326,29 @@ async fn a_caller_that_leaves_ends_a_session_with_a_handle_elsewhere() {
     assert_eq!(azure.all_closed().await, 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_of_the_host_that_leaves_ends_the_session_where_the_host_proxies_and_only_there() {
+    for mode in [HostMode::Proxying, HostMode::Forwarding, HostMode::Payload] {
+        let azure = Azure::start().await;
+        let (host, _) = azure.todo_host(mode, &[("SQLSCOPE_INVOCATION_TIMEOUT_SECONDS", "60")]).await;
+        let migrations = azure.all_closed().await;
+        let delay = Trouble::Slow(Duration::from_secs(if mode == HostMode::Proxying { 50 } else { 1 }));
+        let at = AtStage { stage: Stage::Query, trouble: delay, connections: usize::MAX };
+        azure.sql.set_faults(Faults { at: Some(at), ..Faults::default() });
+        let call = tokio::spawn(common::client().get(format!("{}/api/todos", host.url())).send());
+        let session = || azure.sql.sessions().pop().unwrap();
+        eventually(|| azure.sql.counts().opened > migrations && session().requests > 0).await;
+        call.abort();
+        azure.all_closed().await;
+        let session = session();
+        let took = session.closed_at.unwrap() - session.opened_at;
+        // Elsewhere the host does not tell, and the invocation goes on to its end.
+        let to_its_end = took >= Duration::from_secs(1) && took < Duration::from_secs(50);
+        assert!(mode == HostMode::Proxying || to_its_end, "{mode:?}: {took:?}");
+        host.stop().await;
+    }
+}
+
 #[test]
 fn an_aborted_invocation_closes_its_session_and_rolls_back() {
     let servers = tokio::runtime::Runtime::new().unwrap();
@@ -381,7 +405,6 @@ async fn looks(_: Request, session: &Session) -> Result<Response> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_hang_up_is_left_after_a_second() {
-    use sqlscope_local::sql::{AtStage, Faults, Stage, Trouble};
     let azure = Azure::start().await;
     let (project, app) = App::project(&["Looks"]);
     let app = App::start(project, app.connector(azure.connector()).http("Looks", looks)).await;

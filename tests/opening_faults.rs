@@ -185,11 +185,38 @@ async fn a_redirect_to_a_node_in_trouble_leads_back_to_the_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_to_a_slow_node_is_waited_for_and_one_to_no_sql_server_is_said_at_once() {
+    let azure = &Azure::start().await;
+    all(STAGES.map(|(at, stage)| async move {
+        let slow = trouble(at, Trouble::Slow(Duration::from_secs(1)), 1);
+        let (node, _) = endpoint(azure, slow, "").await;
+        let (gateway, connector) = endpoint(azure, Faults::default(), "").await;
+        gateway.redirect_logins("localhost", node.port());
+        opens(&connector).await;
+        let connections = (gateway.counts().connections, node.counts().connections);
+        assert_eq!(connections, (1, 1), "{at:?}");
+
+        node.set_faults(trouble(at, Trouble::Garbage, usize::MAX));
+        let (error, _) = refused(&connector).await;
+        assert_eq!((error.stage(), error.is_transient()), (stage, false), "{error}");
+        assert!(error.to_string().contains(&format!("localhost:{}", node.port())), "{error}");
+        assert_eq!(node.counts().connections, 2, "{at:?}");
+    }))
+    .await;
+}
+
+/// A port that refuses every connection, for as long as the socket lives.
+fn dead_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_to_a_node_that_stays_dead_is_a_503_that_names_the_node() {
     let azure = &Azure::start().await;
-    let dead = TcpSocket::new_v4().unwrap();
-    dead.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let dead = dead.local_addr().unwrap().port();
+    let (_socket, dead) = dead_port();
     let (gateway, connector) = endpoint(azure, Faults::default(), "Connect Timeout=2").await;
     gateway.redirect_logins("localhost", dead);
     let (error, _) = refused(&connector).await;
@@ -363,6 +390,20 @@ async fn an_identity_endpoint_that_stays_in_trouble_is_a_503_and_the_log_says_wh
         assert!(line.contains("getting the access token"), "{fault:?}: {line}");
     }))
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_endpoint_that_is_not_there_is_a_503_at_the_end_of_the_budget() {
+    let azure = Azure::start().await;
+    let (_socket, dead) = dead_port();
+    let endpoint = format!("http://127.0.0.1:{dead}/msi/token");
+    let settings = [("IDENTITY_ENDPOINT", endpoint.as_str()), ("SQLSCOPE_OPEN_TIMEOUT_SECONDS", "2")];
+    let handler = Served::start(&azure, &settings).await;
+    let reply = common::client().get(handler.url("/api/todos")).send().await.unwrap();
+    assert_eq!((reply.status().as_u16(), &reply.headers()["retry-after"]), (503, &"5".parse().unwrap()));
+    let line = handler.lines.with("the invocation failed").await;
+    assert!(line.contains("getting the access token") && !line.contains("attempt 1,"), "{line}");
+    assert_eq!(azure.sql.counts().connections, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,7 +74,14 @@ async fn when_the_grace_is_over_what_is_still_in_flight_is_cut_with_a_503_and_it
     let mut scene = Scene::start("1").await;
     slow_queries(&scene.azure, Duration::from_secs(50));
     let replies = [scene.request().await, scene.request().await];
+    let before = scene.azure.sql.counts();
+    let port = scene.handler.port;
+    let third = tokio::spawn(async move { common::first_byte(port, "/api/todos").await });
+    eventually(|| scene.azure.sql.counts().opened > before.opened).await;
     scene.handler.signal("-TERM");
+    let third = third.await.unwrap();
+    assert!(scene.azure.sql.counts().closed > before.closed, "closed when the reply begins");
+    assert_eq!(third.rest().await.status, 503);
     for reply in replies {
         assert_eq!(reply.await.unwrap(), 503);
     }
