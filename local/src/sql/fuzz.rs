@@ -32,6 +32,9 @@ use changes::{changed, changes};
 use messages::{login, prelogin, request, typed};
 use over_time::fuzz;
 
+/// No message is longer here.
+const LIMIT: usize = 2000;
+
 /// A stream whose bytes arrive in these portions.
 struct Portions(VecDeque<Vec<u8>>);
 
@@ -70,7 +73,7 @@ impl AsyncRead for Portions {
 
 /// Every message up to the end or an error, and which of the two it was.
 fn read_all(bytes: &[u8], lengths: &[usize]) -> (Vec<Message>, Result<(), String>) {
-    let mut reader = PacketReader::new(Portions::new(bytes, lengths), 2000);
+    let mut reader = PacketReader::new(Portions::new(bytes, lengths), LIMIT);
     let mut messages = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
@@ -106,14 +109,23 @@ fn fuzz_bytes_that_are_no_packets_end_the_same_way_however_they_arrive() {
     let packets = vec((request(), 0..600_usize), 0..3).prop_map(|sent| {
         sent.iter().flat_map(|((kind, payload), size)| packets(*kind, 0, payload, *size)).collect::<Vec<u8>>()
     });
+    // Any number of packets may make a message, up to the limit.
+    let kind = prop_oneof![9 => Just(1), 1 => any::<u8>()];
+    let status = prop_oneof![4 => Just(0), 1 => Just(1), 1 => any::<u8>()];
+    let raw = (kind, status, 0..900_u16).prop_map(|(kind, status, length)| {
+        let size = (length + 8).to_be_bytes();
+        [&[kind, status, size[0], size[1], 0, 0, 0, 0], &vec![0; length.into()][..]].concat()
+    });
     let wire = prop_oneof![
         1 => vec(any::<u8>(), 0..200),
+        2 => vec(raw, 0..9).prop_map(|packets| packets.concat()),
         4 => (packets, changes()).prop_map(|(bytes, changes)| changed(bytes, &changes)),
     ];
     fuzz("broken packets", (wire, lengths()), |(wire, lengths)| {
         let whole = read_all(&wire, &[]);
         prop_assert_eq!(&whole, &read_all(&wire, &lengths));
         let held: usize = whole.0.iter().map(|message| message.payload.capacity()).sum();
+        prop_assert!(whole.0.iter().all(|message| message.payload.len() <= LIMIT), "over the limit");
         prop_assert!(
             whole.0.len() * HEADER <= wire.len() && held <= 2 * wire.len() + 64,
             "{held} bytes held"
@@ -185,6 +197,13 @@ fn fuzz_broken_logins_are_read_or_refused_and_never_shown() {
     });
 }
 
+/// The most address space that this process ever had, in bytes; 0 where the system does not say.
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:")?.strip_suffix("kB"));
+    line.and_then(|kilobytes| kilobytes.trim().parse::<usize>().ok()).map_or(0, |kilobytes| kilobytes << 10)
+}
+
 /// How many bytes a request holds, those that it keeps in reserve among them.
 fn held(request: &Request) -> usize {
     let parameter = |parameter: &Parameter| {
@@ -209,7 +228,11 @@ fn held(request: &Request) -> usize {
 fn fuzz_requests_are_read_or_refused_and_hold_no_more_than_was_sent() {
     let sent = (request(), changes()).prop_map(|((kind, bytes), changes)| (kind, changed(bytes, &changes)));
     fuzz("requests", sent, |(kind, bytes)| {
-        if let Ok(request) = Request::read(kind, &bytes) {
+        let before = peak();
+        let read = Request::read(kind, &bytes);
+        // The allocator may take some hundred megabytes of addresses for other threads meanwhile.
+        prop_assert!(peak() - before < 1 << 30, "{} bytes taken for a moment", peak() - before);
+        if let Ok(request) = read {
             let held = held(&request);
             prop_assert!(held <= 100 * bytes.len() + 100, "{held} bytes held of {}", bytes.len());
         }
