@@ -127,3 +127,23 @@ async fn a_stop_in_the_middle_of_an_opening_leaves_no_session() {
     assert_eq!(scene.ended().await.code(), Some(0));
     assert_eq!(scene.azure.sql.counts().opened, before.opened);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_the_host_kills_leaves_no_session_and_no_half_done_work() {
+    let mut scene = Scene::start("600").await;
+    // POST writes the todo and its audit row in a transaction.
+    slow_queries(&scene.azure, Duration::from_millis(300));
+    let url = scene.handler.url("/api/todos");
+    let migrations = scene.azure.sql.counts();
+    let post = common::client().post(url).header("content-type", "application/json");
+    let reply = tokio::spawn(post.body(r#"{"title":"half"}"#).send());
+    let last = |azure: &Azure| azure.sql.sessions().pop().unwrap();
+    let opened = |azure: &Azure| azure.sql.counts().opened > migrations.opened;
+    // BEGIN and an INSERT are done, another one is to come.
+    eventually(|| opened(&scene.azure) && last(&scene.azure).requests >= 3).await;
+    scene.handler.signal("-KILL");
+    assert!(reply.await.unwrap().is_err());
+    assert!(!scene.ended().await.success());
+    assert!(last(&scene.azure).open_transaction);
+    assert_eq!(scene.azure.sql.counts().commits, migrations.commits);
+}
