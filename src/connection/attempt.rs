@@ -79,7 +79,7 @@ impl Connector {
             let prelogin = Prelogin::exchange(&mut tcp, token.is_some()).await.at(*stage)?;
             if !prelogin.encrypts().at(*stage)? {
                 let text = "the server does not encrypt; no credential is sent to it".to_owned();
-                return Err(Ended::Failed(*stage, Cause::Protocol(text)));
+                return Err(Ended::Failed(*stage, Cause::Insecure(text)));
             }
             *stage = Stage::Tls;
             (self.tls.secure(name, tcp).await.at(*stage)?, prelogin)

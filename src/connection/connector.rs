@@ -52,6 +52,13 @@ pub(crate) struct OpenTimes {
     pub(crate) open: Duration,
 }
 
+/// How an attempt failed, and where.
+struct Failure {
+    server: Server,
+    stage: Stage,
+    cause: Cause,
+}
+
 impl Connector {
     /// The process-wide connector, made from the process's environment at the first call.
     ///
@@ -116,13 +123,14 @@ impl Connector {
         let started = Instant::now();
         let budget = self.settings.open_budget;
         let gateway = &self.settings.server;
-        let failed = |stage, server: &Server, attempts, cause| {
+        let error = |Failure { server, stage, cause }, attempts| {
             let server = format!("{}:{}", server.host, server.port);
             let by_token = self.tokens.is_some();
             OpenError { stage, server, attempts, elapsed: started.elapsed(), by_token, cause }
         };
         let Ok(place) = timeout(budget, self.limit.place()).await else {
-            return Err(failed(Stage::Limit, gateway, 0, Cause::Limit(self.settings.max_sessions)).into());
+            let cause = Cause::Limit(self.settings.max_sessions);
+            return Err(error(Failure { server: gateway.clone(), stage: Stage::Limit, cause }, 0).into());
         };
         let mut server = gateway.clone();
         let mut redirects = 0;
@@ -145,31 +153,24 @@ impl Connector {
                 Err(_) => Ended::Failed(progress.stage, Cause::Silence(left)),
             };
             let (stage, cause) = match ended {
-                Ended::Redirected(next) if self.settings.trust == Trust::Anything && !next.is_loopback() => {
-                    let text = format!(
-                        "the server redirects the login to {}, away from this machine, and TrustServerCertificate=yes \
-                         verifies no certificate",
-                        next.host
-                    );
-                    (Stage::Login, Cause::Protocol(text))
-                }
-                Ended::Redirected(next) if redirects < MAX_REDIRECTS => {
-                    tracing::debug!(host = %next.host, port = next.port, "the server redirects the login");
-                    redirects += 1;
-                    server = next;
-                    continue;
-                }
-                Ended::Redirected(_) => (Stage::Login, Cause::Redirects(MAX_REDIRECTS)),
+                Ended::Redirected(next) => match self.redirect(&next, redirects) {
+                    Ok(()) => {
+                        redirects += 1;
+                        server = next;
+                        continue;
+                    }
+                    Err(cause) => (Stage::Login, cause),
+                },
                 Ended::Failed(stage, cause) => (stage, cause),
             };
-            // What the end of the budget cut off says less than what came before it.
-            let (stage, cause) = match earlier.take() {
-                Some(earlier) if matches!(cause, Cause::Silence(_)) && left < longest => earlier,
-                _ => (stage, cause),
-            };
             failures += 1;
-            let refused =
-                progress.token.take().filter(|_| may_refresh && cause.number() == Some(LOGIN_FAILED));
+            // What the end of the budget cut off says less than what came before it.
+            let failure = match earlier.take() {
+                Some(earlier) if matches!(cause, Cause::Silence(_)) && left < longest => earlier,
+                _ => Failure { server, stage, cause },
+            };
+            let refused = progress.token.take();
+            let refused = refused.filter(|_| may_refresh && failure.cause.number() == Some(LOGIN_FAILED));
             let stale_token = refused.is_some();
             let wait = match (&self.tokens, refused) {
                 (Some(tokens), Some(refused)) => {
@@ -177,18 +178,35 @@ impl Connector {
                     tokens.forget(&refused);
                     Duration::ZERO
                 }
-                _ => backoff(failures, cause.number()),
+                _ => backoff(failures, failure.cause.number()),
             };
-            let again = stale_token || cause.is_transient();
+            let again = stale_token || failure.cause.is_transient();
             if !again || started.elapsed() + wait >= budget {
-                return Err(failed(stage, &server, failures, cause).into());
+                return Err(error(failure, failures).into());
             }
-            tracing::info!(attempt = failures, %stage, cause = %crate::error::chain(&cause), "opening again");
-            earlier = Some((stage, cause));
+            let cause = crate::error::chain(&failure.cause);
+            tracing::info!(attempt = failures, stage = %failure.stage, %cause, "opening again");
+            earlier = Some(failure);
             sleep(wait).await;
             // The node behind the redirect may be gone: ask the gateway again.
             server = gateway.clone();
             redirects = 0;
         }
+    }
+
+    /// Whether a redirect is followed, after so many others.
+    fn redirect(&self, next: &Server, redirects: u8) -> Result<(), Cause> {
+        if self.settings.trust == Trust::Anything && !next.is_loopback() {
+            return Err(Cause::Insecure(format!(
+                "the server redirects the login to {}, away from this machine, and TrustServerCertificate=yes verifies \
+                 no certificate",
+                next.host
+            )));
+        }
+        if redirects >= MAX_REDIRECTS {
+            return Err(Cause::Redirects(MAX_REDIRECTS));
+        }
+        tracing::debug!(host = %next.host, port = next.port, "the server redirects the login");
+        Ok(())
     }
 }

@@ -47,8 +47,12 @@ pub(crate) enum Cause {
     Io(#[from] io::Error),
     #[error("{0}")]
     Login(ServerError),
+    /// What the driver makes of an answer that it does not understand.
     #[error("{0}")]
     Protocol(String),
+    /// What would work, and is refused.
+    #[error("{0}")]
+    Insecure(String),
     #[error("no answer within {:.1}s", .0.as_secs_f32())]
     Silence(Duration),
     #[error("the server redirected the login more than {0} times")]
@@ -74,7 +78,7 @@ impl Cause {
                 !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
             }
             Cause::Login(error) => is_transient(error.number()),
-            Cause::Protocol(_) | Cause::Redirects(_) => false,
+            Cause::Protocol(_) | Cause::Insecure(_) | Cause::Redirects(_) => false,
             Cause::Silence(_) | Cause::Limit(_) => true,
         }
     }
