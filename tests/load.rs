@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use common::{App, Azure, Served, client, eventually};
-use sqlscope::{Error, Request, RequestExt, Response, Result, Session, connection::Stage, http::text};
+use common::{App, Azure, Served, client};
+use sqlscope::{Error, Request, Response, Result, Session, connection::Stage, http::text};
 use sqlscope_local::sql::SessionRecord;
 use tokio::time::timeout;
 
@@ -36,29 +36,48 @@ fn no_free_session(outcome: Result<Session>) -> sqlscope::connection::OpenError 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_more_sessions_than_the_limit_are_open_at_once_and_the_rest_wait_in_order() {
-    static ORDER: Mutex<Vec<i32>> = Mutex::new(Vec::new());
-    async fn takes_its_turn(request: Request, session: &Session) -> Result<Response> {
-        ORDER.lock().unwrap().push(request.query("n")?.unwrap_or_default());
+async fn no_more_sessions_than_the_limit_are_open_at_once() {
+    async fn takes_its_time(_: Request, session: &Session) -> Result<Response> {
         session.batch("WAITFOR DELAY '00:00:00.050'").await?;
         Ok(text(""))
     }
     let azure = Azure::start().await;
-    let connector = azure.connector_with(azure.credential(), "Max Pool Size=1;Connect Timeout=100");
-    let (project, app) = App::project(&["Turn"]);
-    let app = App::start(project, app.connector(connector).http("Turn", takes_its_turn)).await;
-    let mut calls = Vec::new();
-    for n in 0..30 {
-        calls.push(tokio::spawn(client().get(app.url(&format!("/api/Turn?n={n}"))).send()));
-        // The one after it comes after it.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    for call in calls {
+    let connector = azure.connector_with(azure.credential(), "Max Pool Size=3;Connect Timeout=100");
+    let (project, app) = App::project(&["Time"]);
+    let app = App::start(project, app.connector(connector).http("Time", takes_its_time)).await;
+    let calls = (0..30).map(|_| tokio::spawn(client().get(app.url("/api/Time")).send()));
+    for call in calls.collect::<Vec<_>>() {
         assert_eq!(call.await.unwrap().unwrap().status(), 200);
     }
-    assert_eq!(*ORDER.lock().unwrap(), (0..30).collect::<Vec<_>>());
-    assert_eq!(most_at_once(&azure.sql.sessions()), 1);
     assert_eq!(azure.all_closed().await, 30);
+    assert_eq!(most_at_once(&azure.sql.sessions()), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_session_gets_one_in_order_and_who_gives_up_is_passed_over() {
+    let azure = Azure::start().await;
+    let connector = azure.connector_with(azure.credential(), "Max Pool Size=1;Connect Timeout=100");
+    let held = Session::open(&connector).await.unwrap();
+    let served = Mutex::new(Vec::new());
+    let mut waiting = Vec::new();
+    for n in 0..20 {
+        let (served, connector) = (&served, &connector);
+        let mut opening = Box::pin(async move {
+            let session = Session::open(connector).await.unwrap();
+            served.lock().unwrap().push(n);
+            session.close().await;
+        });
+        // Now it is in line.
+        assert!(futures_util::poll!(&mut opening).is_pending());
+        waiting.push(opening);
+    }
+    let gives_up = waiting.remove(7);
+    drop(gives_up);
+    held.close().await;
+    // Those behind are asked first, so that their order is the line's.
+    futures_util::future::join_all(waiting.into_iter().rev()).await;
+    assert_eq!(served.into_inner().unwrap(), (0..20).filter(|n| *n != 7).collect::<Vec<_>>());
+    assert_eq!((azure.all_closed().await, most_at_once(&azure.sql.sessions())), (20, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,28 +130,6 @@ async fn a_place_is_free_again_however_its_session_ends() {
     drop(kept);
     azure.all_closed().await;
     assert_eq!(most_at_once(&azure.sql.sessions()), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_invocation_that_waits_for_a_session_can_be_cut_and_the_next_in_line_moves_up() {
-    async fn holds(_: Request, session: &Session) -> Result<Response> {
-        session.batch("WAITFOR DELAY '00:00:02'").await?;
-        Ok(text("held"))
-    }
-    let azure = Azure::start().await;
-    let connector = azure.connector_with(azure.credential(), "Max Pool Size=1;Connect Timeout=100");
-    let (project, app) = App::project(&["Holds"]);
-    let app = App::start(project, app.connector(connector).http("Holds", holds)).await;
-    let call = || tokio::spawn(client().get(app.url("/api/Holds")).send());
-    let first = call();
-    eventually(|| azure.sql.counts().opened == 1).await;
-    let leaves = call();
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let stays = call();
-    leaves.abort();
-    assert_eq!(first.await.unwrap().unwrap().status(), 200);
-    assert_eq!(stays.await.unwrap().unwrap().status(), 200);
-    assert_eq!(azure.all_closed().await, 2, "the one that left was given none");
 }
 
 /// The resident memory of a process, in KiB.
