@@ -112,6 +112,13 @@ async fn trouble_that_stays_is_a_503_at_the_end_of_the_one_budget_and_names_the_
             let (sql, connector) = endpoint(azure, faults, "Connect Timeout=3").await;
             let (error, took) = refused(&connector).await;
             assert_eq!((error.stage(), error.is_transient()), (stage, true), "{what:?}: {error}");
+            assert!(error.to_string().contains(&format!("opened: {stage} failed")), "{error}");
+            let name = match stage {
+                Stage::Prelogin => "PRELOGIN",
+                Stage::Tls => "the TLS handshake",
+                _ => "the login",
+            };
+            assert!(stage.to_string().contains(name), "{stage}");
             assert!(took < Duration::from_secs(15), "{at:?} {what:?}: one budget, not one for each attempt");
             assert_eq!(reply(error), (503, Some(5)), "{at:?} {what:?}");
             assert_eq!(sql.counts().opened, 0);
@@ -245,7 +252,27 @@ async fn the_error_before_an_attempt_that_the_end_of_the_budget_cut_off_is_the_o
     sql.set_faults(trouble(At::Login, Trouble::Stall, usize::MAX));
     let (error, _) = opening.await.unwrap();
     assert_eq!((error.number(), error.stage()), (Some(40613), Stage::Login), "{error}");
+    assert!(error.to_string().contains("the login failed (attempt 2, "), "{error}");
     assert_eq!(sql.counts().connections, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_other_end_of_an_opening_is_told_by_its_last_error() {
+    let azure = &Azure::start().await;
+    // A silence that the budget did not cut short, and an error that stays.
+    all([("Connect Timeout=8", None), ("", Some(4060))].map(|(budget, number)| async move {
+        let faults = Faults { fail_logins: Some((1, 40613)), ..Faults::default() };
+        let (sql, connector) = endpoint(azure, faults, budget).await;
+        let opening = tokio::spawn(async move { refused(&connector).await });
+        eventually(|| sql.counts().refused == 1).await;
+        sql.set_faults(match number {
+            Some(number) => Faults { fail_logins: Some((1, number)), ..Faults::default() },
+            None => trouble(At::Login, Trouble::Stall, usize::MAX),
+        });
+        let (error, _) = opening.await.unwrap();
+        assert_eq!(error.number(), number, "{error}");
+    }))
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
