@@ -191,3 +191,58 @@ impl std::error::Error for OpenError {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advice(stage: Stage, cause: Cause, by_token: bool) -> &'static str {
+        let server = "x.database.windows.net:1433".to_owned();
+        OpenError { stage, server, attempts: 1, elapsed: Duration::ZERO, by_token, cause }.advice()
+    }
+
+    fn login(number: u32) -> Cause {
+        Cause::Login(ServerError::of_test(number, "m"))
+    }
+
+    #[test]
+    fn each_failure_comes_with_what_to_check_for_it() {
+        let invalid = |error: rustls::Error| Cause::Io(io::Error::new(io::ErrorKind::InvalidData, error));
+        let expired = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        let silence = || Cause::Silence(Duration::from_secs(1));
+        for (stage, cause, check) in [
+            (Stage::Limit, Cause::Limit(100), "SQLSCOPE_MAX_SESSIONS"),
+            (Stage::Token, silence(), "IDENTITY_ENDPOINT"),
+            (Stage::Tcp, silence(), "firewall"),
+            (Stage::Tcp, Cause::Io(io::ErrorKind::ConnectionRefused.into()), "firewall"),
+            (Stage::Prelogin, Cause::Io(io::ErrorKind::InvalidData.into()), "that the port is the server's"),
+            (Stage::Tls, invalid(expired), "the certificate must be valid"),
+            (Stage::Tls, invalid(rustls::Error::DecryptError), "that the port is the server's"),
+            (Stage::Login, Cause::Protocol("x".into()), "that the port is the server's"),
+            (Stage::Login, Cause::Redirects(5), "connection policy"),
+            (Stage::Login, login(18456), "CREATE USER"),
+            (Stage::Login, login(4060), "the database's name"),
+            (Stage::Login, login(40615), "firewall"),
+            (Stage::Login, login(40532), "full name"),
+            (Stage::Login, login(40613), "SQLSCOPE_OPEN_TIMEOUT_SECONDS"),
+            (Stage::Login, login(10928), "limit of logins or sessions"),
+        ] {
+            let text = format!("{stage}: {cause}");
+            let advice = advice(stage, cause, true);
+            assert!(advice.starts_with("; ") && advice.contains(check), "{text}{advice}");
+        }
+        assert!(advice(Stage::Login, login(18456), false).contains("the user and the password"));
+    }
+
+    #[test]
+    fn what_says_it_all_by_itself_comes_with_no_advice() {
+        let refused = Cause::Insecure("the server does not encrypt".into());
+        let no_token = Cause::Token(IdentityError::new("the managed identity gave no token"));
+        for (stage, cause) in
+            [(Stage::Prelogin, refused), (Stage::Token, no_token), (Stage::Login, login(40197))]
+        {
+            let text = cause.to_string();
+            assert_eq!(advice(stage, cause, true), "", "{text}");
+        }
+    }
+}

@@ -33,6 +33,12 @@ impl ServerError {
         &self.message
     }
 
+    #[cfg(test)]
+    pub(crate) fn of_test(number: u32, message: &str) -> Self {
+        let (procedure, message) = (String::new(), message.to_owned());
+        ServerError { number, state: 1, class: 14, line: 1, procedure, message }
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         match self.number {
             // Unique constraint, unique index, foreign key or check.
@@ -107,17 +113,6 @@ fn without_values(number: u32, message: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    fn server_error(number: u32, message: &str) -> ServerError {
-        ServerError {
-            number,
-            state: 1,
-            class: 14,
-            line: 1,
-            procedure: String::new(),
-            message: message.into(),
-        }
-    }
-
     #[test]
     fn a_stored_value_that_the_server_quotes_is_not_shown() {
         for (number, message) in [
@@ -153,7 +148,7 @@ mod tests {
             (50000, "secret"),
             (50001, "secret"),
         ] {
-            let error = server_error(number, message);
+            let error = ServerError::of_test(number, message);
             assert!(!format!("{error} {error:?}").contains("cret"), "{error}");
             assert!(error.to_string().contains(&number.to_string()));
         }
@@ -166,9 +161,10 @@ mod tests {
             (8114, "Error converting data type varchar to int."),
             (40510, "Statement 'USE' is not supported in this version of SQL Server."),
         ] {
-            assert!(server_error(number, message).to_string().ends_with(message), "{number}");
+            assert!(ServerError::of_test(number, message).to_string().ends_with(message), "{number}");
         }
-        let error = server_error(2627, "Cannot insert into 'dbo.t'. The duplicate key value is (secret).");
+        let error =
+            ServerError::of_test(2627, "Cannot insert into 'dbo.t'. The duplicate key value is (secret).");
         assert!(error.to_string().ends_with("Cannot insert into 'dbo.t'. The duplicate key value is (…)."));
     }
 }

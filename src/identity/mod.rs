@@ -31,7 +31,7 @@ pub struct IdentityError {
 }
 
 impl IdentityError {
-    fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         IdentityError { text: text.into(), cause: None }
     }
 
