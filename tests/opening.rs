@@ -235,4 +235,9 @@ async fn without_verified_certificates_no_redirect_leads_away_from_this_machine(
     let error = refused(&connector).await;
     assert!(error.to_string().contains("away from this machine"), "{error}");
     assert!(!error.is_transient());
+    // One that stays here is followed.
+    let node = sql_endpoint(&azure.ca, &azure.tokens).await;
+    azure.sql.redirect_logins("localhost", node.port());
+    works(Session::open(&connector).await.unwrap()).await;
+    assert_eq!(node.counts().opened, 1);
 }

@@ -68,6 +68,30 @@ async fn an_inner_transaction_is_a_savepoint() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_two_levels_in_rolls_back_to_its_own_savepoint() {
+    let (azure, session) = numbers().await;
+    let innermost = async {
+        insert(&session, 3).await?;
+        Err::<(), _>(Error::NotFound("innermost".into()))
+    };
+    session
+        .transaction(async {
+            insert(&session, 1).await?;
+            let inner = session.transaction(async {
+                insert(&session, 2).await?;
+                assert!(session.transaction(innermost).await.is_err());
+                insert(&session, 4).await
+            });
+            inner.await?;
+            insert(&session, 5).await
+        })
+        .await
+        .unwrap();
+    assert_eq!(committed(&azure).await, [1, 2, 4, 5]);
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn deep_code_joins_the_transaction() {
     let (azure, session) = numbers().await;
     let outcome: Result<()> = session
