@@ -88,6 +88,7 @@ async fn who_waits_beyond_the_budget_gets_a_503_with_retry_after_and_the_log_nam
     let error = no_free_session(Session::open(&connector).await);
     let line = error.to_string();
     assert!(line.contains("all 2 sessions") && line.contains("SQLSCOPE_MAX_SESSIONS"), "{line}");
+    assert!(!line.contains("attempt"), "none was made: {line}");
     let response = Error::from(error).to_response("id");
     assert_eq!(
         (response.status().as_u16(), &response.headers()["retry-after"]),

@@ -237,10 +237,14 @@ mod tests {
     #[test]
     fn what_says_it_all_by_itself_comes_with_no_advice() {
         let refused = Cause::Insecure("the server does not encrypt".into());
+        let reset = Cause::Io(io::ErrorKind::ConnectionReset.into());
         let no_token = Cause::Token(IdentityError::new("the managed identity gave no token"));
-        for (stage, cause) in
-            [(Stage::Prelogin, refused), (Stage::Token, no_token), (Stage::Login, login(40197))]
-        {
+        for (stage, cause) in [
+            (Stage::Prelogin, refused),
+            (Stage::Token, no_token),
+            (Stage::Login, login(40197)),
+            (Stage::Login, reset),
+        ] {
             let text = cause.to_string();
             assert_eq!(advice(stage, cause, true), "", "{text}");
         }

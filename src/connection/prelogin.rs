@@ -138,3 +138,89 @@ pub(super) fn check_reply(kind: u8) -> io::Result<()> {
 fn invalid(text: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ENCRYPTION with this byte, as the only option.
+    fn answer(encryption: u8) -> Vec<u8> {
+        vec![OPTION_ENCRYPTION, 0, 6, 0, 1, TERMINATOR, encryption]
+    }
+
+    /// What becomes of these bytes of a server.
+    async fn exchange(from_server: &[u8]) -> io::Result<Prelogin> {
+        let (mut server, mut client) = tokio::io::duplex(64 << 10);
+        server.write_all(from_server).await?;
+        server.shutdown().await?;
+        Prelogin::exchange(&mut client, true).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_in_one_packet_or_several_is_read() {
+        let payload = answer(ENCRYPT_ON);
+        let (first, rest) = payload.split_at(3);
+        let several = [
+            packet(TYPE_REPLY, &[], false, 1),
+            packet(TYPE_REPLY, first, false, 2),
+            packet(TYPE_REPLY, rest, true, 3),
+        ];
+        for bytes in [packet(TYPE_REPLY, &payload, true, 1), several.concat()] {
+            assert!(exchange(&bytes).await.unwrap().encrypts().unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_server_that_encrypts_everything_is_trusted_with_a_credential() {
+        for (byte, encrypts) in [
+            (0, false),
+            (ENCRYPT_ON, true),
+            (ENCRYPT_NOT_SUPPORTED, false),
+            (ENCRYPT_REQUIRED, true),
+            (4, false),
+        ] {
+            let read = exchange(&packet(TYPE_REPLY, &answer(byte), true, 1)).await.unwrap();
+            assert_eq!(read.encrypts().unwrap(), encrypts, "{byte}");
+            let told = read.into_unencrypted_answer().unwrap();
+            assert_eq!(told, packet(TYPE_REPLY, &answer(ENCRYPT_NOT_SUPPORTED), true, 1));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_cannot_be_is_refused_and_not_waited_for() {
+        let long =
+            [packet(TYPE_REPLY, &[0; 4000], false, 1), packet(TYPE_REPLY, &[0; 200], true, 2)].concat();
+        let outside = packet(TYPE_REPLY, &[OPTION_ENCRYPTION, 0, 7, 0, 1, TERMINATOR, 1], true, 1);
+        let behind_the_end = packet(TYPE_REPLY, &[TERMINATOR, OPTION_ENCRYPTION, 0, 0, 0, 1], true, 1);
+        for (bytes, problem) in [
+            (vec![TYPE_REPLY, 1, 0, 7, 0, 0, 1, 0], "an impossible length"),
+            (long, "an impossible length"),
+            (packet(TYPE_REPLY, &[TERMINATOR], true, 1), "nothing of encryption"),
+            (outside, "nothing of encryption"),
+            (behind_the_end, "nothing of encryption"),
+            (b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), "a packet of type 0x48"),
+        ] {
+            let error = exchange(&bytes).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            assert!(error.to_string().contains(problem), "{error}");
+        }
+        let broken_off = exchange(&[TYPE_REPLY, 1, 0]).await.unwrap_err();
+        assert_eq!(broken_off.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_asks_for_encryption_and_says_whether_a_token_will_come() {
+        for token in [false, true] {
+            let payload = request(token);
+            let options: Vec<_> = payload.chunks(5).take_while(|option| option[0] != TERMINATOR).collect();
+            let value = |wanted: u8| {
+                let option = options.iter().find(|option| option[0] == wanted)?;
+                let (offset, length) = (usize::from(option[2]), usize::from(option[4]));
+                Some(payload[offset..offset + length].to_vec())
+            };
+            assert_eq!(value(OPTION_ENCRYPTION), Some(vec![ENCRYPT_ON]));
+            assert_eq!(value(OPTION_MARS), Some(vec![0]));
+            assert_eq!(value(OPTION_FEDAUTH_REQUIRED), token.then(|| vec![1]));
+        }
+    }
+}
