@@ -21,7 +21,7 @@ pub(crate) const NOT_SUPPORTED: u32 = 40_510;
 
 pub(crate) fn error(number: u32, message: impl Into<String>) -> SqlError {
     let (class, state) = match number {
-        102 | 105 | 137 | 148 | 156 | 191 | 178 | 195 | 319 | 455 => (15, 1),
+        102 | 105 | 137 | 1087 | 148 | 156 | 191 | 178 | 195 | 319 | 455 => (15, 1),
         208 | 207 | 2714 | 515 | 544 | 245 | 241 | 8114 | 8115 | 8134 | 8152 | 2628 | 3701 | 3902 | 3903 => {
             (16, 1)
         }
@@ -59,6 +59,10 @@ pub(crate) fn invalid_column(name: impl std::fmt::Display) -> SqlError {
 
 pub(crate) fn undeclared(name: impl std::fmt::Display) -> SqlError {
     error(137, format!("Must declare the scalar variable \"{name}\"."))
+}
+
+pub(crate) fn undeclared_table(name: impl std::fmt::Display) -> SqlError {
+    error(1087, format!("Must declare the table variable \"{name}\"."))
 }
 
 pub(crate) fn deadlock(spid: u16) -> SqlError {

@@ -10,7 +10,7 @@ use sqlscope_local::{
     sql::{Database, Faults, SqlEndpoint, SqlOptions},
     token::{Claims, TokenIssuer},
 };
-use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
+use tiberius::{AuthMethod, Client, ColumnData, Config, EncryptionLevel, Row};
 use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsConnector,
@@ -139,6 +139,36 @@ impl Azure {
         let name = ServerName::try_from("localhost").expect("a name");
         TlsConnector::from(Arc::new(config)).connect(name, socket).await.expect("a verified handshake")
     }
+}
+
+/// The rows of a batch's last result as text: cells with commas between, rows with bars.
+pub(crate) async fn rows(sql: &mut Sql, text: &str) -> String {
+    let answer = sql.simple_query(text.to_owned()).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+    let results = answer.into_results().await.unwrap_or_else(|error| panic!("{text}: {error}"));
+    let rows = results.into_iter().last().unwrap_or_default();
+    let cells = |row: Row| row.cells().map(|(_, cell)| shown(cell)).collect::<Vec<_>>().join(", ");
+    rows.into_iter().map(cells).collect::<Vec<_>>().join(" | ")
+}
+
+/// A cell as SQL Server's tools show it, near enough to compare.
+fn shown(cell: &ColumnData<'_>) -> String {
+    let text = match cell {
+        ColumnData::U8(value) => value.map(|value| value.to_string()),
+        ColumnData::I16(value) => value.map(|value| value.to_string()),
+        ColumnData::I32(value) => value.map(|value| value.to_string()),
+        ColumnData::I64(value) => value.map(|value| value.to_string()),
+        ColumnData::F32(value) => value.map(|value| value.to_string()),
+        ColumnData::F64(value) => value.map(|value| value.to_string()),
+        ColumnData::Bit(value) => value.map(|value| u8::from(value).to_string()),
+        ColumnData::String(value) => value.as_deref().map(str::to_owned),
+        ColumnData::Numeric(value) => value.as_ref().map(ToString::to_string),
+        ColumnData::Binary(value) => value
+            .as_deref()
+            .map(|bytes| bytes.iter().fold("0x".to_owned(), |text, byte| text + &format!("{byte:02X}"))),
+        ColumnData::Guid(value) => value.map(|value| value.to_string().to_uppercase()),
+        other => Some(format!("{other:?}")),
+    };
+    text.unwrap_or_else(|| "NULL".to_owned())
 }
 
 /// Runs a batch that must fail; the number of its error.

@@ -1,6 +1,10 @@
 //! The statements that are read here and take arguments: DECLARE, SET, RAISERROR, EXECUTE.
 
-use sqlparser::{keywords::Keyword, tokenizer::Token};
+use sqlparser::{
+    ast::{Expr, Ident},
+    keywords::Keyword,
+    tokenizer::Token,
+};
 
 use super::{
     script::{Action, refused, sql_type},
@@ -49,12 +53,18 @@ pub(super) fn starts_statement(word: &str) -> bool {
 impl Script<'_> {
     pub(super) fn declare(&mut self) -> Parsed<Action> {
         self.parser.advance_token();
+        if self.word_at(1).is_some_and(|word| word.eq_ignore_ascii_case("CURSOR")) {
+            return Err(not_supported("a cursor"));
+        }
         let mut declared = Vec::new();
         loop {
             let name = self.variable()?;
             self.take("AS");
-            if self.is("TABLE") || self.is("CURSOR") {
-                return Err(not_supported("a table variable or a cursor"));
+            if self.is("CURSOR") {
+                return Err(not_supported("a cursor"));
+            }
+            if self.is("TABLE") && declared.is_empty() {
+                return self.table_variable(&name);
             }
             let line = self.line();
             let data_type = self.parser.parse_data_type().map_err(|failure| refused(failure, line))?;
@@ -71,8 +81,8 @@ impl Script<'_> {
         self.parser.advance_token();
         if self.word_at(0).is_some_and(|word| word.starts_with('@')) {
             let name = self.variable()?;
-            self.expect_token(&Token::Eq)?;
-            return Ok(Action::Assign(name, self.expression()?));
+            let value = self.assigned(Expr::Identifier(Ident::new(name.as_str())))?;
+            return Ok(Action::Assign(name, value));
         }
         if self.take("TRANSACTION") {
             self.expect("ISOLATION")?;

@@ -1,12 +1,13 @@
 //! Defaults, keys, checks, references and indexes. A key is a unique index whose name says which kind it is.
 
 use rusqlite::types::Value;
-use sqlparser::ast::{CreateIndex, Expr, Ident, IndexColumn, ObjectName, ReferentialAction};
+use sqlparser::ast::{Expr, ForeignKeyConstraint, Ident, IndexColumn, ObjectName, ReferentialAction};
 
 use super::{
     ddl::quote,
+    elements::IndexElement,
     failures::Doing,
-    scope::{Tables, table_name},
+    scope::{Tables, is_temporary, table_name},
     session::Session,
     translate::{Translator, cast, plain, text},
 };
@@ -23,8 +24,26 @@ pub(super) struct Unique {
     pub(super) columns: Vec<String>,
 }
 
-pub(super) fn constraint_name(name: Option<&Ident>) -> String {
-    name.map_or_else(String::new, |name| format!("CONSTRAINT {} ", quote(&name.value)))
+/// Rows that are there already and are not unique: 1505, as for every index that is made over them.
+pub(super) fn duplicates(found: SqlError, table: &str) -> SqlError {
+    if !matches!(found.number, 2601 | 2627) {
+        return found;
+    }
+    let message = format!(
+        "The CREATE UNIQUE INDEX statement terminated because a duplicate key was found for the object name \
+         'dbo.{table}'."
+    );
+    error(1505, message)
+}
+
+/// `CONSTRAINT name`, with a name made as SQL Server makes them where none is given.
+fn constraint_name(kind: &str, table: &str, name: Option<&Ident>) -> String {
+    let name = name.map_or_else(|| made_name(kind, table), |name| name.value.clone());
+    format!("CONSTRAINT {} ", quote(&name))
+}
+
+fn made_name(kind: &str, table: &str) -> String {
+    format!("{kind}__{table}__{}", &uuid::Uuid::new_v4().simple().to_string()[..16].to_uppercase())
 }
 
 pub(super) fn index_columns(columns: &[IndexColumn]) -> Result<Vec<String>, SqlError> {
@@ -60,9 +79,42 @@ impl Session {
         Ok(cast("__as", declared, value).to_string())
     }
 
-    pub(super) fn check(&mut self, name: Option<&Ident>, expr: &Expr) -> Result<String, SqlError> {
+    /// A default with its constraint's name, to be put behind a column.
+    pub(super) fn named_default(
+        &mut self,
+        table: &str,
+        column: &Ident,
+        name: Option<&Ident>,
+        declared: SqlType,
+        value: &Expr,
+    ) -> Result<String, SqlError> {
+        let value = self.default(declared, value)?;
+        let name = constraint_name("DF", &format!("{table}__{}", column.value), name);
+        Ok(format!(" {name}DEFAULT ({value})"))
+    }
+
+    pub(super) fn check(
+        &mut self,
+        table: &str,
+        name: Option<&Ident>,
+        expr: &Expr,
+    ) -> Result<String, SqlError> {
         let expr = self.standalone(expr)?;
-        Ok(format!("{}CHECK ({expr})", constraint_name(name)))
+        Ok(format!("{}CHECK ({expr})", constraint_name("CK", table, name)))
+    }
+
+    pub(super) fn foreign_key(
+        &mut self,
+        table: &str,
+        name: Option<&Ident>,
+        columns: &[Ident],
+        key: &ForeignKeyConstraint,
+    ) -> Result<String, SqlError> {
+        let name = constraint_name("FK", table, name);
+        let columns: Vec<String> = columns.iter().map(|column| quote(&column.value)).collect();
+        let references =
+            self.references(&key.foreign_table, &key.referred_columns, key.on_delete, key.on_update)?;
+        Ok(format!("{name}FOREIGN KEY ({}) {references}", columns.join(", ")))
     }
 
     /// An expression that is kept in the schema: it may not name variables.
@@ -115,13 +167,11 @@ impl Session {
     }
 
     pub(super) fn make_unique(&mut self, table: &str, unique: &Unique) -> Result<(), SqlError> {
-        let name = unique.name.clone().unwrap_or_else(|| {
-            let kind = if unique.kind == 'P' { "PK" } else { "UQ" };
-            format!("{kind}__{table}__{}", &uuid::Uuid::new_v4().simple().to_string()[..16].to_uppercase())
-        });
+        let kind = if unique.kind == 'P' { "PK" } else { "UQ" };
+        let name = unique.name.clone().unwrap_or_else(|| made_name(kind, table));
         let index = quote(&format!("{table}!{}!{name}", unique.kind));
         let columns: Vec<String> = unique.columns.iter().map(|column| quote(column)).collect();
-        let schema = if table.starts_with('#') { "temp." } else { "" };
+        let schema = if is_temporary(table) { "temp." } else { "" };
         self.run_definition(&format!(
             "CREATE UNIQUE INDEX {schema}{index} ON {} ({})",
             quote(table),
@@ -129,37 +179,43 @@ impl Session {
         ))
     }
 
-    pub(super) fn create_index(&mut self, create: &CreateIndex) -> Result<(), SqlError> {
-        let table = self.existing(&create.table_name)?;
-        let name = create.name.as_ref().map(plain).ok_or_else(|| not_supported("an index without a name"))?;
-        if self.index(&table, &name)?.is_some() {
+    pub(crate) fn create_index(&mut self, name: &ObjectName, index: &IndexElement) -> Result<(), SqlError> {
+        let target = self.target(name)?;
+        for (column, _) in &index.columns {
+            if target.column(column).is_err() {
+                let message = format!("Column name '{column}' does not exist in the target table or view.");
+                return Err(error(1911, message));
+            }
+        }
+        if self.index(&target.name, &index.name)?.is_some() {
             let message = format!(
-                "The operation failed because an index or statistics with name '{name}' already exists on table '{}'.",
-                plain(&create.table_name)
+                "The operation failed because an index or statistics with name '{}' already exists on table '{}'.",
+                index.name, target.written
             );
             return Err(error(1913, message));
         }
-        let mut columns = Vec::new();
-        for column in &create.columns {
-            let Expr::Identifier(ident) = &column.column.expr else {
-                return Err(not_supported(format!("an index on {}", column.column.expr)));
-            };
-            let order = if column.column.options.to_string().contains("DESC") { " DESC" } else { "" };
-            columns.push(format!("{}{order}", quote(&ident.value)));
-        }
-        let filter = match &create.predicate {
+        let made = self.writing(|session| session.make_index(&target.name, index));
+        made.map_err(|found| duplicates(found, &target.name))
+    }
+
+    pub(super) fn make_index(&mut self, table: &str, index: &IndexElement) -> Result<(), SqlError> {
+        let columns: Vec<String> = index
+            .columns
+            .iter()
+            .map(|(name, down)| format!("{}{}", quote(name), if *down { " DESC" } else { "" }))
+            .collect();
+        let filter = match &index.filter {
             Some(predicate) => format!(" WHERE {}", self.standalone(predicate)?),
             None => String::new(),
         };
-        let unique = if create.unique { "UNIQUE " } else { "" };
-        let schema = if table.starts_with('#') { "temp." } else { "" };
-        let index = quote(&format!("{table}!I!{name}"));
-        let sql = format!(
-            "CREATE {unique}INDEX {schema}{index} ON {} ({}){filter}",
-            quote(&table),
+        let unique = if index.unique { "UNIQUE " } else { "" };
+        let schema = if is_temporary(table) { "temp." } else { "" };
+        let name = quote(&format!("{table}!I!{}", index.name));
+        self.run_definition(&format!(
+            "CREATE {unique}INDEX {schema}{name} ON {} ({}){filter}",
+            quote(table),
             columns.join(", ")
-        );
-        self.writing(|session| session.run_definition(&sql))
+        ))
     }
 
     /// `DROP INDEX name ON table`, or the old `DROP INDEX table.name`.

@@ -1,28 +1,53 @@
 //! CREATE, ALTER, DROP and TRUNCATE. Types, identities and constraints are kept in SQLite's own schema.
 
 use sqlparser::ast::{
-    AlterTableOperation, ColumnDef, ColumnOption, CreateTable, Ident, IdentityPropertyFormatKind,
-    IdentityPropertyKind, ObjectName, ObjectType, Statement, TableConstraint,
+    ColumnDef, ColumnOption, Ident, IdentityPropertyFormatKind, IdentityPropertyKind, ObjectName, ObjectType,
+    Statement, TableConstraint,
 };
 
 use super::{
-    constraints::{Unique, constraint_name, index_columns},
+    constraints::{Unique, index_columns},
+    elements::{Element, IndexElement},
     failures::Doing,
     identity::next_identity,
     query::Translated,
-    scope::{table_columns, table_name},
+    scope::{is_temporary, table_columns, table_name},
     script::sql_type,
     session::Session,
     translate::plain,
 };
-use crate::sql::errors::{SqlError, error, invalid_object, not_supported};
+use crate::sql::{
+    errors::{SqlError, error, invalid_column, not_supported},
+    types::SqlType,
+};
+
+/// A table's elements in SQLite's words, by where they go.
+#[derive(Default)]
+pub(super) struct Made {
+    pub(super) columns: Vec<String>,
+    pub(super) constraints: Vec<String>,
+    pub(super) uniques: Vec<Unique>,
+    pub(super) indexes: Vec<IndexElement>,
+    /// By column.
+    pub(super) defaults: Vec<(String, String)>,
+}
+
+pub(super) fn already_there(name: &str) -> SqlError {
+    let name = name.rsplit('.').next().unwrap_or(name);
+    let message = format!("There is already an object named '{name}' in the database.");
+    SqlError { state: 6, ..error(2714, message) }
+}
+
+/// A column as SQLite's schema has it, but for its default.
+pub(super) fn column_part(name: &str, type_name: &str, declared: SqlType, not_null: bool) -> String {
+    let collation = if declared.is_text() { " COLLATE NOCASE" } else { "" };
+    let not_null = if not_null { " NOT NULL" } else { "" };
+    format!("{} {type_name}{collation}{not_null}", quote(name))
+}
 
 impl Session {
     pub(crate) fn define(&mut self, statement: &Statement) -> Result<(), SqlError> {
         match statement {
-            Statement::CreateTable(create) => self.create_table(create)?,
-            Statement::CreateIndex(create) => self.create_index(create)?,
-            Statement::AlterTable(alter) => self.alter_table(&alter.name, &alter.operations)?,
             Statement::Drop { object_type: ObjectType::Table, names, if_exists, .. } => {
                 for name in names {
                     self.drop_table(name, *if_exists)?;
@@ -51,138 +76,162 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn create_table(&mut self, create: &CreateTable) -> Result<(), SqlError> {
-        if create.query.is_some() || create.like.is_some() {
-            return Err(not_supported("CREATE TABLE … AS SELECT"));
-        }
-        let name = table_name(&create.name);
-        if name.starts_with("##") {
+    pub(crate) fn create_table(&mut self, name: &ObjectName, elements: &[Element]) -> Result<(), SqlError> {
+        let table = table_name(name);
+        if table.starts_with("##") {
             return Err(not_supported("a global temporary table (##)"));
         }
-        self.check_schema(&create.name)?;
-        if !self.columns_of(&name)?.is_empty() {
-            let message = format!(
-                "There is already an object named '{}' in the database.",
-                plain(&create.name).rsplit('.').next().unwrap_or(&name)
-            );
-            return Err(SqlError { state: 6, ..error(2714, message) });
+        self.check_schema(name)?;
+        if !self.columns_of(&table)?.is_empty() {
+            return Err(already_there(&plain(name)));
         }
-        let mut uniques = Vec::new();
-        let mut parts = Vec::new();
-        let mut identities = 0;
-        let mut key_columns: Vec<String> = Vec::new();
-        for constraint in &create.constraints {
-            if let TableConstraint::PrimaryKey(key) = constraint {
-                key_columns.extend(index_columns(&key.columns)?);
+        let mut made = Made::default();
+        let key = elements.iter().find_map(|element| match element {
+            Element::Constraint(constraint) => match constraint.as_ref() {
+                TableConstraint::PrimaryKey(key) => Some(index_columns(&key.columns)),
+                _ => None,
+            },
+            _ => None,
+        });
+        let key = key.transpose()?.unwrap_or_default();
+        for element in elements {
+            self.element(&table, element, &key, &mut made)?;
+        }
+        for (column, default) in std::mem::take(&mut made.defaults) {
+            let start = format!("{} ", quote(&column)).to_lowercase();
+            match made.columns.iter_mut().find(|part| part.to_lowercase().starts_with(&start)) {
+                Some(part) => part.push_str(&default),
+                None => return Err(invalid_column(column)),
             }
         }
-        for column in &create.columns {
-            let in_key = key_columns.iter().any(|key| key.eq_ignore_ascii_case(&column.name.value));
-            let (part, identity) = self.column(&name, column, in_key, &mut uniques)?;
-            identities += usize::from(identity);
-            parts.push(part);
+        if made.columns.iter().filter(|part| part.contains(" IDENTITY(")).count() > 1 {
+            let message = format!(
+                "Multiple identity columns specified for table '{table}'. Only one identity column per table is allowed."
+            );
+            return Err(error(2744, message));
         }
-        if identities > 1 {
-            return Err(error(
-                2744,
-                format!(
-                    "Multiple identity columns specified for table '{name}'. Only one identity column per table is allowed."
-                ),
-            ));
+        let kind = if is_temporary(&table) { "TEMP TABLE" } else { "TABLE" };
+        let parts = [made.columns.as_slice(), &made.constraints].concat();
+        let sql = format!("CREATE {kind} {} ({})", quote(&table), parts.join(", "));
+        self.make_table(&table, &sql, |session| {
+            for unique in &made.uniques {
+                session.make_unique(&table, unique)?;
+            }
+            for index in &made.indexes {
+                session.make_index(&table, index)?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn make_table(
+        &mut self,
+        table: &str,
+        sql: &str,
+        rest: impl FnOnce(&mut Self) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        let key = self.identity_key(table);
+        self.writing(|session| {
+            session.transaction.changed_tables = true;
+            session.run_definition(sql)?;
+            session.store.identities().remove(&key);
+            rest(session)
+        })?;
+        if is_temporary(table) {
+            self.temporary.push((table.to_owned(), self.depth));
         }
-        for constraint in &create.constraints {
-            match constraint {
-                TableConstraint::PrimaryKey(key) => uniques.push(Unique {
+        Ok(())
+    }
+
+    /// One element of a table, in SQLite's words.
+    pub(super) fn element(
+        &mut self,
+        table: &str,
+        element: &Element,
+        key: &[String],
+        made: &mut Made,
+    ) -> Result<(), SqlError> {
+        match element {
+            Element::Column(column) => {
+                let in_key = key.iter().any(|name| name.eq_ignore_ascii_case(&column.name.value));
+                let part = self.column(table, column, in_key, made)?;
+                made.columns.push(part);
+            }
+            Element::Computed { name, value } => {
+                let value = self.standalone(value)?;
+                let part = format!("{} GENERATED ALWAYS AS ({value}) VIRTUAL", quote(&name.value));
+                made.columns.push(part);
+            }
+            Element::Default { name, value, column } => {
+                let columns = self.columns_of(table)?;
+                let known = columns.iter().find(|known| known.name.eq_ignore_ascii_case(&column.value));
+                let declared =
+                    known.map(|known| known.sql_type).ok_or_else(|| invalid_column(&column.value))?;
+                let default = self.named_default(table, column, name.as_ref(), declared, value)?;
+                made.defaults.push((column.value.clone(), default));
+            }
+            Element::Index(index) => made.indexes.push(index.clone()),
+            Element::Constraint(constraint) => match constraint.as_ref() {
+                TableConstraint::PrimaryKey(key) => made.uniques.push(Unique {
                     kind: 'P',
                     name: key.name.as_ref().map(|name| name.value.clone()),
                     columns: index_columns(&key.columns)?,
                 }),
-                TableConstraint::Unique(key) => uniques.push(Unique {
+                TableConstraint::Unique(key) => made.uniques.push(Unique {
                     kind: 'U',
                     name: key.name.as_ref().map(|name| name.value.clone()),
                     columns: index_columns(&key.columns)?,
                 }),
-                TableConstraint::Check(check) => parts.push(self.check(check.name.as_ref(), &check.expr)?),
+                TableConstraint::Check(check) => {
+                    made.constraints.push(self.check(table, check.name.as_ref(), &check.expr)?);
+                }
                 TableConstraint::ForeignKey(key) => {
-                    let columns: Vec<String> =
-                        key.columns.iter().map(|column| quote(&column.value)).collect();
-                    let references = self.references(
-                        &key.foreign_table,
-                        &key.referred_columns,
-                        key.on_delete,
-                        key.on_update,
-                    )?;
-                    parts.push(format!(
-                        "{}FOREIGN KEY ({}) {references}",
-                        constraint_name(key.name.as_ref()),
-                        columns.join(", ")
-                    ));
+                    made.constraints.push(self.foreign_key(table, key.name.as_ref(), &key.columns, key)?)
                 }
                 other => return Err(not_supported(format!("the table constraint {other}"))),
-            }
+            },
         }
-        let temporary = name.starts_with('#');
-        let kind = if temporary { "TEMP TABLE" } else { "TABLE" };
-        let sql = format!("CREATE {kind} {} ({})", quote(&name), parts.join(", "));
-        self.writing(|session| {
-            session.transaction.changed_tables = true;
-            session.run_definition(&sql)?;
-            for unique in &uniques {
-                session.make_unique(&name, unique)?;
-            }
-            Ok(())
-        })?;
-        if temporary {
-            self.temporary.push((name.clone(), self.depth));
-        }
-        let key = self.identity_key(&name);
-        self.store.identities().remove(&key);
         Ok(())
     }
 
-    /// A column's definition, and whether it is the identity.
+    /// A column's definition; what constrains it goes to the table's constraints.
     pub(super) fn column(
         &mut self,
         table: &str,
         column: &ColumnDef,
         in_key: bool,
-        uniques: &mut Vec<Unique>,
-    ) -> Result<(String, bool), SqlError> {
+        made: &mut Made,
+    ) -> Result<String, SqlError> {
         let declared = sql_type(&column.data_type)?;
         let mut type_name = declared.declared().to_uppercase();
-        let mut rest = String::new();
+        let mut default = String::new();
         let mut not_null = in_key;
-        let mut identity = false;
         for option in &column.options {
             let name = option.name.as_ref();
+            let own = |name: Option<&Ident>| name.map(|name| name.value.clone());
             match &option.option {
                 ColumnOption::Null => {}
                 ColumnOption::NotNull => not_null = true,
                 ColumnOption::Default(value) => {
-                    let value = self.default(declared, value)?;
-                    rest.push_str(&format!(" DEFAULT ({value})"));
+                    default = self.named_default(table, &column.name, name, declared, value)?;
                 }
                 ColumnOption::PrimaryKey(key) => {
                     not_null = true;
-                    let name = name.or(key.name.as_ref()).map(|name| name.value.clone());
-                    uniques.push(Unique { kind: 'P', name, columns: vec![column.name.value.clone()] });
+                    let name = own(name.or(key.name.as_ref()));
+                    made.uniques.push(Unique { kind: 'P', name, columns: vec![column.name.value.clone()] });
                 }
                 ColumnOption::Unique(key) => {
-                    let name = name.or(key.name.as_ref()).map(|name| name.value.clone());
-                    uniques.push(Unique { kind: 'U', name, columns: vec![column.name.value.clone()] });
+                    let name = own(name.or(key.name.as_ref()));
+                    made.uniques.push(Unique { kind: 'U', name, columns: vec![column.name.value.clone()] });
                 }
                 ColumnOption::Check(check) => {
-                    rest.push(' ');
-                    rest.push_str(&self.check(name.or(check.name.as_ref()), &check.expr)?);
+                    let check = self.check(table, name.or(check.name.as_ref()), &check.expr)?;
+                    made.constraints.push(check);
                 }
                 ColumnOption::ForeignKey(key) => {
-                    let references = self.references(
-                        &key.foreign_table,
-                        &key.referred_columns,
-                        key.on_delete,
-                        key.on_update,
-                    )?;
-                    rest.push_str(&format!(" {}{references}", constraint_name(name.or(key.name.as_ref()))));
+                    let columns = [column.name.clone()];
+                    let key = self.foreign_key(table, name.or(key.name.as_ref()), &columns, key)?;
+                    made.constraints.push(key);
                 }
                 ColumnOption::Identity(IdentityPropertyKind::Identity(property)) => {
                     if !declared.is_integer() {
@@ -199,55 +248,15 @@ impl Session {
                         None => ("1".to_owned(), "1".to_owned()),
                     };
                     type_name.push_str(&format!(" IDENTITY({seed},{increment})"));
-                    rest.push_str(&format!(" DEFAULT ({})", next_identity(table)));
+                    default = format!(" DEFAULT ({})", next_identity(table));
                     not_null = true;
-                    identity = true;
                 }
                 // Text compares without regard to case here, whatever the collation.
                 ColumnOption::Collation(collation) if !plain(collation).to_uppercase().contains("_CS") => {}
                 other => return Err(not_supported(format!("the column option {other}"))),
             }
         }
-        let collation = if declared.is_text() { " COLLATE NOCASE" } else { "" };
-        let not_null = if not_null { " NOT NULL" } else { "" };
-        Ok((format!("{} {type_name}{collation}{not_null}{rest}", quote(&column.name.value)), identity))
-    }
-
-    pub(super) fn alter_table(
-        &mut self,
-        name: &ObjectName,
-        operations: &[AlterTableOperation],
-    ) -> Result<(), SqlError> {
-        let table = self.existing(name)?;
-        for operation in operations {
-            let mut uniques = Vec::new();
-            let sql = match operation {
-                AlterTableOperation::AddColumn { column_def, .. } => {
-                    let (column, _) = self.column(&table, column_def, false, &mut uniques)?;
-                    format!("ALTER TABLE {} ADD COLUMN {column}", quote(&table))
-                }
-                AlterTableOperation::DropColumn { column_names, .. } if column_names.len() == 1 => {
-                    format!("ALTER TABLE {} DROP COLUMN {}", quote(&table), quote(&column_names[0].value))
-                }
-                AlterTableOperation::AddConstraint { constraint: TableConstraint::Unique(key), .. } => {
-                    uniques.push(Unique {
-                        kind: 'U',
-                        name: key.name.as_ref().map(|name| name.value.clone()),
-                        columns: index_columns(&key.columns)?,
-                    });
-                    String::new()
-                }
-                other => return Err(not_supported(format!("ALTER TABLE … {other}"))),
-            };
-            self.writing(|session| {
-                session.run_definition(&sql)?;
-                for unique in &uniques {
-                    session.make_unique(&table, unique)?;
-                }
-                Ok(())
-            })?;
-        }
-        Ok(())
+        Ok(column_part(&column.name.value, &type_name, declared, not_null) + &default)
     }
 
     pub(super) fn drop_table(&mut self, name: &ObjectName, if_exists: bool) -> Result<(), SqlError> {
@@ -261,6 +270,13 @@ impl Session {
                 plain(name)
             );
             return Err(SqlError { state: 5, class: 11, ..error(3701, message) });
+        }
+        if let Some(other) = self.referring(&table)? {
+            let message = format!(
+                "Could not drop object '{}' because it is referenced by a FOREIGN KEY constraint. (By '{other}'.)",
+                plain(name)
+            );
+            return Err(error(3726, message));
         }
         self.writing(|session| {
             session.transaction.changed_tables = true;
@@ -277,11 +293,7 @@ impl Session {
     }
 
     pub(super) fn existing(&self, name: &ObjectName) -> Result<String, SqlError> {
-        let table = table_name(name);
-        if self.columns_of(&table)?.is_empty() || table.contains('.') {
-            return Err(SqlError { ..invalid_object(plain(name)) });
-        }
-        Ok(table)
+        self.target(name).map(|target| target.name)
     }
 
     pub(super) fn check_schema(&self, name: &ObjectName) -> Result<(), SqlError> {

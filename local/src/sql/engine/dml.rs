@@ -1,19 +1,21 @@
-//! INSERT, UPDATE and DELETE, with OUTPUT.
+//! INSERT, and what all changes of rows have in common: stored values, OUTPUT, counting.
 
+use rusqlite::types::Value;
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, Expr, FromTable, Ident, Insert, ObjectName, OutputClause, Query,
-    SelectItem, SetExpr, TableFactor, TableObject, TableWithJoins, Update,
+    Expr, Ident, Insert, ObjectName, ObjectNamePart, OutputClause, Query, SelectInto, SelectItem, SetExpr,
+    TableObject,
 };
 
 use super::{
     failures::Doing,
     query::{Rows, Translated, names},
-    scope::{TableColumn, Tables, infer, table_columns, table_name},
+    scope::{TableColumn, Tables, arguments, infer, last_part, table_columns, table_name},
     session::Session,
-    translate::{Translator, plain, text},
+    translate::{Translator, known_place, plain, text},
+    update::output_items,
 };
 use crate::sql::{
-    errors::{SqlError, error, invalid_column, invalid_object, not_supported},
+    errors::{SqlError, error, invalid_column, invalid_object, not_supported, undeclared_table},
     types::SqlType,
 };
 
@@ -36,9 +38,14 @@ impl Target {
 
 impl Session {
     pub(super) fn target(&self, name: &ObjectName) -> Result<Target, SqlError> {
+        let parts: Vec<&Ident> = name.0.iter().filter_map(ObjectNamePart::as_ident).collect();
+        known_place(&parts, &self.who.database)?;
         let (table, written) = (table_name(name), plain(name));
         let columns = table_columns(&self.connection, &table)
             .map_err(|failure| self.told(&failure, &Doing::default()))?;
+        if columns.is_empty() && table.starts_with('@') {
+            return Err(undeclared_table(&table));
+        }
         if columns.is_empty() || table.contains('.') {
             return Err(invalid_object(written));
         }
@@ -81,25 +88,18 @@ impl Session {
             return Err(not_supported(format!("INSERT into {}", insert.table)));
         };
         let target = self.target(name)?;
-        let identity = target.columns.iter().find(|column| column.identity.is_some());
-        let mut columns = Vec::new();
-        for column in &insert.columns {
-            columns.push(target.column(&super::scope::last_part(column))?);
-        }
-        let explicit = self.options.identity_insert.as_deref() == Some(&target.name.to_lowercase());
-        if insert.columns.is_empty() {
-            columns = target.columns.iter().filter(|column| column.identity.is_none()).collect();
-        } else if let Some(identity) = identity
-            && columns.iter().any(|column| column.name == identity.name)
-            && !explicit
-        {
-            let message = format!(
-                "Cannot insert explicit value for identity column in table '{}' when IDENTITY_INSERT is set to OFF.",
-                target.name
-            );
-            return Err(error(544, message));
-        }
-        let (returning, types) = self.returning(&target, insert.output.as_ref())?;
+        let named: Vec<String> = insert.columns.iter().map(last_part).collect();
+        let columns = self.insert_columns(&target, &named)?;
+        let (items, into) = match &insert.output {
+            Some(OutputClause::Output { select_items, into_table: into, .. }) => {
+                (output_items(&target, select_items)?, into.as_ref().map(into_table).transpose()?)
+            }
+            _ => (Vec::new(), None),
+        };
+        let (returning, types) = self.returning(&target, &items)?;
+        // One column comes back for each row, so that rows can be counted; it is taken off again.
+        let returning = format!(" RETURNING 1{returning}");
+        let types = types.map(|types| [(String::new(), None)].into_iter().chain(types).collect());
         let table = Ident::with_quote('"', &target.name);
         let list: Vec<String> =
             columns.iter().map(|column| Ident::with_quote('"', &column.name).to_string()).collect();
@@ -111,8 +111,12 @@ impl Session {
             }
         };
         let translated = self.translated("INSERT", &target, sql, types);
-        let outputs = insert.output.is_some();
-        self.change(&target, outputs, |session| session.query(&translated))
+        self.change(&target, insert.output.is_some(), into.as_ref(), |session| {
+            let (mut columns, mut rows) = session.query(&translated)?;
+            columns.remove(0);
+            rows.iter_mut().for_each(|row| drop(row.remove(0)));
+            Ok((columns, rows))
+        })
     }
 
     /// The rows to insert, each value made what its column is.
@@ -122,8 +126,6 @@ impl Session {
         columns: &[&TableColumn],
         source: &Query,
     ) -> Result<String, SqlError> {
-        let mismatch =
-            || error(213, "Column name or number of supplied values does not match table definition.");
         let SetExpr::Values(values) = source.body.as_ref() else {
             let translated = self.translate_query(source)?;
             let names: Vec<String> = (0..columns.len()).map(|at| format!("c{at}")).collect();
@@ -156,77 +158,6 @@ impl Session {
         Ok(format!("VALUES {}", rows.join(", ")))
     }
 
-    pub(crate) fn update(&mut self, update: &Update) -> Result<(), SqlError> {
-        if update.from.is_some() || !update.table.joins.is_empty() || update.limit.is_some() {
-            return Err(not_supported("UPDATE with FROM, joins or TOP"));
-        }
-        let target = self.target(single(&update.table)?)?;
-        let mut sets = Vec::new();
-        for Assignment { target: assigned, value } in &update.assignments {
-            let AssignmentTarget::ColumnName(name) = assigned else {
-                return Err(not_supported("UPDATE of several columns by one assignment"));
-            };
-            let column = target.column(&super::scope::last_part(name))?;
-            if column.identity.is_some() {
-                return Err(error(8102, format!("Cannot update identity column '{}'.", column.name)));
-            }
-            let (value, _) = self.rewritten(&target, value)?;
-            let value = self.stored(&target, column, &value.to_string());
-            sets.push(format!("{} = {value}", Ident::with_quote('"', &column.name)));
-        }
-        let filter = self.filter(&target, update.selection.as_ref())?;
-        let table = Ident::with_quote('"', &target.name);
-        let before = deleted_items(update.output.as_ref());
-        let (mut returning, mut types) = self.returning(&target, update.output.as_ref())?;
-        if before.iter().any(Option::is_some) {
-            returning = returning.replacen(" RETURNING ", " RETURNING rowid, ", 1);
-            types = types.map(|types| [("rowid".to_owned(), None)].into_iter().chain(types).collect());
-        }
-        let sql = format!("UPDATE {table} SET {}{filter}{returning}", sets.join(", "));
-        let translated = self.translated("UPDATE", &target, sql, types);
-        let old = self.translated("UPDATE", &target, format!("SELECT rowid, * FROM {table}{filter}"), None);
-        let outputs = update.output.is_some();
-        let places: Vec<Option<usize>> = before
-            .iter()
-            .map(|name| {
-                name.as_ref()
-                    .and_then(|name| target.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name)))
-            })
-            .collect();
-        self.change(&target, outputs, |session| {
-            if places.iter().all(Option::is_none) {
-                return session.query(&translated);
-            }
-            let (_, old) = session.query(&old)?;
-            let (mut columns, mut rows) = session.query(&translated)?;
-            columns.remove(0);
-            for row in &mut rows {
-                let rowid = row.remove(0);
-                let before = old.iter().find(|old| old[0] == rowid);
-                for (value, place) in row.iter_mut().zip(&places) {
-                    if let (Some(before), Some(place)) = (before, place) {
-                        *value = before[place + 1].clone();
-                    }
-                }
-            }
-            Ok((columns, rows))
-        })
-    }
-
-    pub(crate) fn delete(&mut self, delete: &Delete) -> Result<(), SqlError> {
-        let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
-        let [table] = from.as_slice() else { return Err(not_supported("DELETE from several tables")) };
-        if !delete.tables.is_empty() || delete.using.is_some() || delete.limit.is_some() {
-            return Err(not_supported("DELETE with joins or TOP"));
-        }
-        let target = self.target(single(table)?)?;
-        let filter = self.filter(&target, delete.selection.as_ref())?;
-        let (returning, types) = self.returning(&target, delete.output.as_ref())?;
-        let sql = format!("DELETE FROM {}{filter}{returning}", Ident::with_quote('"', &target.name));
-        let translated = self.translated("DELETE", &target, sql, types);
-        self.change(&target, delete.output.is_some(), |session| session.query(&translated))
-    }
-
     pub(super) fn filter(&self, target: &Target, selection: Option<&Expr>) -> Result<String, SqlError> {
         selection.map_or(Ok(String::new()), |selection| {
             self.rewritten(target, selection).map(|(selection, _)| format!(" WHERE {selection}"))
@@ -244,84 +175,142 @@ impl Session {
         Translated { sql, columns, doing, locks: true }
     }
 
-    /// OUTPUT as RETURNING. Without OUTPUT one constant comes back for each row, so that rows can be counted.
+    /// OUTPUT's items as what follows RETURNING and one column there, with the columns' names and types.
     #[allow(clippy::type_complexity)]
     pub(super) fn returning(
         &self,
         target: &Target,
-        output: Option<&OutputClause>,
+        items: &[SelectItem],
     ) -> Result<(String, Option<Vec<(String, Option<SqlType>)>>), SqlError> {
-        let Some(output) = output else { return Ok((" RETURNING 1".to_owned(), None)) };
-        let OutputClause::Output { select_items, into_table: None, .. } = output else {
-            return Err(not_supported("OUTPUT … INTO"));
-        };
-        let mut items = Vec::new();
-        for item in select_items {
-            match item {
-                SelectItem::QualifiedWildcard(..) => items.extend(target.columns.iter().map(|column| {
-                    SelectItem::UnnamedExpr(Expr::Identifier(Ident::with_quote('"', &column.name)))
-                })),
-                SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. } => items.push(item.clone()),
-                other => return Err(not_supported(format!("OUTPUT {other}"))),
-            }
-        }
-        let names = names(&items).unwrap_or_default();
-        let mut made = Vec::new();
+        let names = names(items).unwrap_or_default();
+        let mut made = String::new();
         let mut types = Vec::new();
         for item in items {
             let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
                 continue;
             };
-            let (expr, tables) = self.rewritten(target, &expr)?;
+            let (expr, tables) = self.rewritten(target, expr)?;
             types.push(infer(&expr, &tables, &self.variables));
-            made.push(expr.to_string());
+            made.push_str(&format!(", {expr}"));
         }
-        Ok((format!(" RETURNING {}", made.join(", ")), Some(names.into_iter().zip(types).collect())))
+        Ok((made, Some(names.into_iter().zip(types).collect())))
     }
 
-    /// Runs a change, with the identity counter at hand, and answers it.
+    /// Runs a change, with the identity counter at hand, and answers it: to the client, or into OUTPUT's table.
     pub(super) fn change(
         &mut self,
         target: &Target,
         outputs: bool,
+        into: Option<&(ObjectName, Vec<Ident>)>,
         body: impl FnOnce(&mut Self) -> Result<Rows, SqlError>,
     ) -> Result<(), SqlError> {
         let (columns, rows) = self.writing(|session| {
             session.prepare_identity(target)?;
             let made = body(session);
             session.keep_identity(target)?;
-            made
+            let (columns, rows) = made?;
+            if let Some((name, names)) = into {
+                session.store_rows(name, names, &rows)?;
+            }
+            Ok((columns, rows))
         })?;
         self.row_count = rows.len() as i64;
-        if outputs {
+        if outputs && into.is_none() {
             self.write_rows(&columns, &rows)?;
         }
         self.statement_done(Some(rows.len() as u64));
         Ok(())
     }
+
+    /// Puts rows that are there already into a table.
+    pub(super) fn store_rows(
+        &mut self,
+        name: &ObjectName,
+        names: &[Ident],
+        rows: &[Vec<Value>],
+    ) -> Result<(), SqlError> {
+        let target = self.target(name)?;
+        let named: Vec<String> = names.iter().map(|name| name.value.clone()).collect();
+        let columns = self.insert_columns(&target, &named)?;
+        if rows.first().is_some_and(|row| row.len() != columns.len()) {
+            return Err(mismatch());
+        }
+        let list: Vec<String> =
+            columns.iter().map(|column| Ident::with_quote('"', &column.name).to_string()).collect();
+        let values: Vec<String> = columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| self.stored(&target, column, &format!("?{}", at + 1)))
+            .collect();
+        let table = Ident::with_quote('"', &target.name);
+        let sql = format!("INSERT INTO {table} ({}) VALUES ({})", list.join(", "), values.join(", "));
+        let doing = Doing { verb: "INSERT", written: vec![target.written.clone()], ..Doing::default() };
+        self.prepare_identity(&target)?;
+        let run = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare(&sql)?;
+            for row in rows {
+                statement.execute(rusqlite::params_from_iter(row))?;
+            }
+            Ok(())
+        };
+        run().map_err(|failure| self.told(&failure, &doing))?;
+        self.keep_identity(&target)
+    }
+
+    /// The columns that an INSERT fills: those named, or all that take values.
+    fn insert_columns<'a>(
+        &self,
+        target: &'a Target,
+        named: &[String],
+    ) -> Result<Vec<&'a TableColumn>, SqlError> {
+        if named.is_empty() {
+            let takes = |column: &&TableColumn| column.identity.is_none() && !column.computed;
+            return Ok(target.columns.iter().filter(takes).collect());
+        }
+        let explicit = self.options.identity_insert.as_deref() == Some(&target.name.to_lowercase());
+        let mut columns = Vec::new();
+        for name in named {
+            let column = target.column(name)?;
+            if column.computed {
+                return Err(computed(&column.name));
+            }
+            if column.identity.is_some() && !explicit {
+                let message = format!(
+                    "Cannot insert explicit value for identity column in table '{}' when IDENTITY_INSERT is set to OFF.",
+                    target.name
+                );
+                return Err(error(544, message));
+            }
+            columns.push(column);
+        }
+        Ok(columns)
+    }
 }
 
-/// The columns of `deleted` that OUTPUT names, at their places.
-fn deleted_items(output: Option<&OutputClause>) -> Vec<Option<String>> {
-    let Some(OutputClause::Output { select_items, .. }) = output else { return Vec::new() };
-    select_items
-        .iter()
-        .map(|item| match item {
-            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts))
-            | SelectItem::ExprWithAlias { expr: Expr::CompoundIdentifier(parts), .. } => match parts
-                .as_slice()
-            {
-                [table, column] if table.value.eq_ignore_ascii_case("deleted") => Some(column.value.clone()),
+fn mismatch() -> SqlError {
+    error(213, "Column name or number of supplied values does not match table definition.")
+}
+
+pub(super) fn computed(column: &str) -> SqlError {
+    let message = format!(
+        "The column \"{column}\" cannot be modified because it is either a computed column or is the result of a UNION \
+         operator."
+    );
+    error(271, message)
+}
+
+/// The table and the columns behind OUTPUT … INTO, as `sqlparser` reads them: an expression.
+pub(super) fn into_table(into: &SelectInto) -> Result<(ObjectName, Vec<Ident>), SqlError> {
+    match into.targets.as_slice() {
+        [Expr::Identifier(name)] => Ok((ObjectName::from(vec![name.clone()]), Vec::new())),
+        [Expr::CompoundIdentifier(parts)] => Ok((ObjectName::from(parts.clone()), Vec::new())),
+        [Expr::Function(call)] => {
+            let columns = arguments(&call.args).into_iter().filter_map(|column| match column {
+                Expr::Identifier(ident) => Some(ident.clone()),
                 _ => None,
-            },
-            _ => None,
-        })
-        .collect()
-}
-
-fn single(table: &TableWithJoins) -> Result<&ObjectName, SqlError> {
-    match &table.relation {
-        TableFactor::Table { name, alias: None, .. } if table.joins.is_empty() => Ok(name),
-        other => Err(not_supported(format!("changing rows of {other}"))),
+            });
+            Ok((call.name.clone(), columns.collect()))
+        }
+        _ => Err(not_supported(format!("… {into}"))),
     }
 }

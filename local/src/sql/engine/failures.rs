@@ -4,6 +4,7 @@ use rusqlite::{Connection, Error, ErrorCode, ffi};
 
 use crate::sql::errors::{
     SqlError, deadlock, error, invalid_column, invalid_object, lock_timeout, not_supported, syntax,
+    undeclared_table,
 };
 
 /// What was being done, for the messages that say it.
@@ -42,6 +43,9 @@ pub(crate) fn told(failure: &Error, doing: &Doing, connection: &Connection) -> S
     let Doing { verb, database, .. } = doing;
     if let Some(table) = after("no such table:") {
         let table = table.strip_prefix("main.").unwrap_or(table);
+        if table.starts_with('@') {
+            return undeclared_table(table);
+        }
         return invalid_object(doing.as_written(table));
     }
     if let Some(column) = after("no such column:") {

@@ -56,7 +56,7 @@ impl Session {
 
     /// A `#temp` table's counter is its session's own.
     pub(crate) fn identity_key(&self, table: &str) -> String {
-        let own = if table.starts_with('#') { self.who.spid } else { 0 };
+        let own = if super::scope::is_temporary(table) { self.who.spid } else { 0 };
         format!("{own} {}", table.to_lowercase())
     }
 }

@@ -1,12 +1,15 @@
 //! The engine: one thread and one SQLite connection for each session, so that a lock that is waited for holds up
 //! nobody else.
 
+mod alter;
+mod changes;
 mod commands;
 mod constraints;
 mod database;
 mod dates;
 mod ddl;
 mod dml;
+mod elements;
 mod expressions;
 mod failures;
 mod functions;
@@ -18,6 +21,7 @@ mod options;
 mod procedures;
 mod query;
 mod run;
+mod schema;
 mod scope;
 pub(crate) mod script;
 mod session;
@@ -27,6 +31,7 @@ mod transaction;
 mod translate;
 mod type_info;
 mod unread;
+mod update;
 
 use std::{
     io,

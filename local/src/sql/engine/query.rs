@@ -1,11 +1,13 @@
 //! Queries: translated, run, and their rows with the types of their columns.
 
 use rusqlite::types::Value;
-use sqlparser::ast::{Expr, Query, Select, SelectItem, SetExpr};
+use sqlparser::ast::{Expr, Query, Select, SelectInto, SelectItem, SetExpr};
 
 use super::{
+    ddl::{already_there, column_part, quote},
+    dml::into_table,
     failures::Doing,
-    scope::{Tables, infer, table_columns},
+    scope::{Tables, infer, is_temporary, table_columns, table_name},
     session::Session,
     translate::{Translator, plain},
 };
@@ -112,12 +114,57 @@ impl Session {
         if let Some(assigned) = assignments(query)? {
             return self.select_into_variables(query, &assigned);
         }
+        if let SetExpr::Select(select) = query.body.as_ref()
+            && let Some(into) = &select.into
+        {
+            return self.select_into(query, into);
+        }
         let translated = self.translate_query(query)?;
         let (columns, rows) = self.fetch(&translated)?;
         let count = rows.len();
         self.write_rows(&columns, &rows)?;
         self.row_count = count as i64;
         self.statement_done(Some(count as u64));
+        Ok(())
+    }
+
+    /// SELECT … INTO: a table with the result's columns, and its rows.
+    fn select_into(&mut self, query: &Query, into: &SelectInto) -> Result<(), SqlError> {
+        let (name, _) = into_table(into)?;
+        let mut query = query.clone();
+        if let SetExpr::Select(select) = query.body.as_mut() {
+            select.into = None;
+        }
+        let translated = self.translate_query(&query)?;
+        let (table, plain) = (table_name(&name), plain(&name));
+        self.check_schema(&name)?;
+        if !self.columns_of(&table)?.is_empty() {
+            return Err(already_there(&plain));
+        }
+        let (columns, rows) = self.fetch(&translated)?;
+        let mut parts: Vec<String> = Vec::new();
+        for (at, column) in columns.iter().enumerate() {
+            if column.name.is_empty() {
+                let message = "An object or column name is missing or empty. For SELECT INTO statements, verify each \
+                               column has a name.";
+                return Err(error(1038, message));
+            }
+            if columns[..at].iter().any(|before| before.name.eq_ignore_ascii_case(&column.name)) {
+                let message = format!(
+                    "Column names in each table must be unique. Column name '{}' in table '{plain}' is specified more \
+                     than once.",
+                    column.name
+                );
+                return Err(error(2705, message));
+            }
+            let declared = column.sql_type.declared().to_uppercase();
+            parts.push(column_part(&column.name, &declared, column.sql_type, false));
+        }
+        let kind = if is_temporary(&table) { "TEMP TABLE" } else { "TABLE" };
+        let sql = format!("CREATE {kind} {} ({})", quote(&table), parts.join(", "));
+        self.make_table(&table, &sql, |session| session.store_rows(&name, &[], &rows))?;
+        self.row_count = rows.len() as i64;
+        self.statement_done(Some(rows.len() as u64));
         Ok(())
     }
 

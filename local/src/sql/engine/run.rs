@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::types::Value;
-use sqlparser::ast::{Expr, Statement};
+use sqlparser::ast::{Expr, SetExpr, Statement};
 
 use super::{
     failures::Doing,
@@ -68,6 +68,19 @@ impl Session {
     pub(super) fn step(&mut self, step: &Step) -> Result<Next, SqlError> {
         match &step.action {
             Action::Statement(statement) => self.statement(statement)?,
+            Action::Change(change) => self.change_rows(change)?,
+            Action::CreateTable(name, elements) => {
+                self.create_table(name, elements)?;
+                self.statement_done(None);
+            }
+            Action::CreateIndex(name, index) => {
+                self.create_index(name, index)?;
+                self.statement_done(None);
+            }
+            Action::AlterTable(name, change) => {
+                self.alter_table(name, change)?;
+                self.statement_done(None);
+            }
             Action::If { condition, then, otherwise } => {
                 let branch = if self.condition(condition)? { then } else { otherwise };
                 return self.steps(branch);
@@ -246,10 +259,18 @@ impl Session {
 
     pub(super) fn statement(&mut self, statement: &Statement) -> Result<(), SqlError> {
         match statement {
-            Statement::Query(query) => self.select(query),
+            Statement::Query(query) => match query.body.as_ref() {
+                // WITH … INSERT: the common table expressions are its rows' own.
+                SetExpr::Insert(Statement::Insert(insert)) if query.with.is_some() => {
+                    let mut insert = insert.clone();
+                    if let Some(source) = insert.source.as_mut() {
+                        source.with.clone_from(&query.with);
+                    }
+                    self.insert(&insert)
+                }
+                _ => self.select(query),
+            },
             Statement::Insert(insert) => self.insert(insert),
-            Statement::Update(update) => self.update(update),
-            Statement::Delete(delete) => self.delete(delete),
             other => self.define(other),
         }
     }

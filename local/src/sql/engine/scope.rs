@@ -30,12 +30,14 @@ pub(crate) struct TableColumn {
     /// Seed and increment.
     pub(crate) identity: Option<(i64, i64)>,
     pub(crate) default: Option<String>,
+    /// It takes no values: it is computed from other columns.
+    pub(crate) computed: bool,
 }
 
 /// The columns of a table; empty when there is no such table.
 pub(crate) fn table_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<TableColumn>> {
-    let mut statement =
-        connection.prepare("SELECT name, type, dflt_value FROM pragma_table_info(?1) ORDER BY cid")?;
+    let mut statement = connection
+        .prepare("SELECT name, type, dflt_value, hidden FROM pragma_table_xinfo(?1) ORDER BY cid")?;
     let rows = statement.query_map([table], |row| {
         let declared: String = row.get(1)?;
         let sql_type = SqlType::parse(&declared);
@@ -45,6 +47,7 @@ pub(crate) fn table_columns(connection: &Connection, table: &str) -> rusqlite::R
             declared: sql_type.is_some(),
             identity: identity(&declared),
             default: row.get(2)?,
+            computed: row.get::<_, i64>(3)? > 1,
         })
     })?;
     rows.collect()
@@ -54,6 +57,11 @@ fn identity(declared: &str) -> Option<(i64, i64)> {
     let (_, rest) = declared.split_once("IDENTITY(")?;
     let (seed, increment) = rest.strip_suffix(')')?.split_once(',')?;
     Some((seed.trim().parse().ok()?, increment.trim().parse().ok()?))
+}
+
+/// Whether a table is its session's own: a `#temp` table, or a table variable.
+pub(crate) fn is_temporary(table: &str) -> bool {
+    table.starts_with(['#', '@'])
 }
 
 /// The last part of a name: schemas and databases are one here.

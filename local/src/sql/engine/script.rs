@@ -1,14 +1,18 @@
 //! A batch of T-SQL cut into steps: control flow read here, each other statement by `sqlparser`.
 
 use sqlparser::{
-    ast::{DataType, Expr, Statement},
+    ast::{DataType, Expr, ObjectName, Statement},
     dialect::MsSqlDialect,
     keywords::Keyword,
     parser::{Parser, ParserError},
     tokenizer::{Token, TokenWithSpan, Tokenizer},
 };
 
-use super::steps::{Parsed, Script};
+use super::{
+    changes::Change,
+    elements::{Alteration, Element, IndexElement},
+    steps::{Parsed, Script},
+};
 use crate::sql::{
     errors::{SqlError, error, not_supported, syntax},
     types::SqlType,
@@ -27,6 +31,12 @@ pub(crate) type Argument = (Option<String>, Option<Expr>, bool);
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
     Statement(Box<Statement>),
+    /// UPDATE or DELETE.
+    Change(Box<Change>),
+    /// A table, or a table variable.
+    CreateTable(ObjectName, Vec<Element>),
+    AlterTable(ObjectName, Alteration),
+    CreateIndex(ObjectName, IndexElement),
     If {
         condition: Expr,
         then: Vec<Step>,
@@ -103,19 +113,32 @@ fn too_long_a_chain(tokens: &[TokenWithSpan]) -> Option<u32> {
     None
 }
 
-/// Three forms that `sqlparser` does not take, in forms that it does: a variable behind FETCH NEXT as a placeholder
-/// (they print the same), DELETE without FROM, and keys and indexes that say how they are stored.
+/// Forms that `sqlparser` does not take, in forms that it does: a variable behind FETCH NEXT as a placeholder (they
+/// print the same), keys and indexes that say how they are stored, OPTION's hints, `!<` and `!>`.
 fn adapted(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let keyword = |token: &TokenWithSpan| match &token.token {
         Token::Word(word) if word.quote_style.is_none() => word.keyword,
         _ => Keyword::NoKeyword,
     };
-    let (mut last, mut before) = (Keyword::NoKeyword, Keyword::NoKeyword);
-    for mut token in tokens {
+    let mut last = Keyword::NoKeyword;
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(mut token) = tokens.next() {
         if matches!(token.token, Token::Whitespace(_)) {
             out.push(token);
             continue;
+        }
+        if matches!(token.token, Token::ExclamationMark) {
+            // `!<` and `!>`: not less than, not greater than.
+            let turned = match tokens.peek().map(|next| &next.token) {
+                Some(Token::Lt) => Some(Token::GtEq),
+                Some(Token::Gt) => Some(Token::LtEq),
+                _ => None,
+            };
+            if let Some(turned) = turned {
+                tokens.next();
+                token.token = turned;
+            }
         }
         if let Token::Word(word) = &token.token {
             // Both are reserved words of T-SQL: without quotes, neither is a name.
@@ -125,19 +148,33 @@ fn adapted(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             {
                 continue;
             }
+            if keyword(&token) == Keyword::OPTION {
+                hints(&mut tokens);
+                continue;
+            }
             if matches!(last, Keyword::NEXT | Keyword::FIRST) && word.value.starts_with('@') {
                 token.token = Token::Placeholder(word.value.to_lowercase());
-            } else if last == Keyword::DELETE
-                && !matches!(before, Keyword::ON | Keyword::THEN)
-                && !matches!(word.keyword, Keyword::FROM | Keyword::TOP)
-            {
-                out.push(TokenWithSpan::new(Token::make_keyword("FROM"), token.span));
             }
         }
-        (before, last) = (last, keyword(&token));
+        last = keyword(&token);
         out.push(token);
     }
     out
+}
+
+/// Reads over the brackets behind OPTION: its hints change how SQL Server works, not what it answers.
+fn hints(tokens: &mut std::iter::Peekable<std::vec::IntoIter<TokenWithSpan>>) {
+    let mut depth = 0;
+    for token in tokens {
+        match token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 && !matches!(token.token, Token::Whitespace(_)) {
+            return;
+        }
+    }
 }
 
 /// A declared type as this endpoint knows it.

@@ -164,6 +164,7 @@ impl Session {
                 if self.run_text(&text).is_err() {
                     self.done(Done::Statement, None, true);
                 }
+                self.drop_table_variables();
             }
             Request::Calls(calls) => {
                 for call in calls {
@@ -214,9 +215,18 @@ impl Session {
     }
 
     pub(crate) fn drop_temporary(&mut self, depth: u32) {
+        self.drop_where(|_, made_at| made_at >= depth);
+    }
+
+    /// A batch's table variables end with it.
+    fn drop_table_variables(&mut self) {
+        self.drop_where(|name, _| name.starts_with('@'));
+    }
+
+    fn drop_where(&mut self, goes: impl Fn(&str, u32) -> bool) {
         let connection = &self.connection;
         self.temporary.retain(|(name, made_at)| {
-            let gone = *made_at >= depth;
+            let gone = goes(name, *made_at);
             if gone {
                 // It may have gone already, with a transaction that was rolled back.
                 let _ = connection

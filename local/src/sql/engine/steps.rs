@@ -206,6 +206,27 @@ impl<'a> Script<'a> {
                 }
             }
             "EXEC" | "EXECUTE" => self.execute(),
+            "UPDATE" if !self.word_at(1).is_some_and(|word| word.eq_ignore_ascii_case("STATISTICS")) => {
+                self.change(None)
+            }
+            "DELETE" => self.change(None),
+            "CREATE" if self.word_at(1).is_some_and(|word| word.eq_ignore_ascii_case("TABLE")) => {
+                self.create_table()
+            }
+            "CREATE" => match self.create_index()? {
+                Some(action) => Ok(action),
+                None => self.statement(),
+            },
+            "ALTER" if self.word_at(1).is_some_and(|word| word.eq_ignore_ascii_case("TABLE")) => {
+                match self.alter_table()? {
+                    Some(action) => Ok(action),
+                    None => self.statement(),
+                }
+            }
+            "WITH" => match self.with_before_change() {
+                Some(with) => self.change(Some(with)),
+                None => self.statement(),
+            },
             _ => self.statement(),
         }
     }

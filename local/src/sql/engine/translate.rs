@@ -2,17 +2,22 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    LimitClause, ObjectName, ObjectNamePart, Offset, OffsetRows, Query, Select, SelectItem, SetExpr,
-    TableFactor, TopQuantity, Value as Literal, VisitMut, VisitorMut,
+use sqlparser::{
+    ast::{
+        Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+        LimitClause, ObjectName, ObjectNamePart, Offset, OffsetRows, Query, Select, SelectItem, SetExpr,
+        Statement, TableAlias, TableFactor, TableFunctionArgs, Top, TopQuantity, Value as Literal, VisitMut,
+        VisitorMut,
+    },
+    dialect::MsSqlDialect,
+    parser::Parser,
 };
 
 use super::{
     scope::{Tables, Variables, infer, table_name},
     standing::Standing,
 };
-use crate::sql::errors::{SqlError, not_supported, syntax};
+use crate::sql::errors::{SqlError, error, invalid_object, not_supported, syntax};
 use crate::sql::types::SqlType;
 
 /// Rewrites one statement or a part of it; collects what its running has to know.
@@ -72,17 +77,19 @@ impl Translator<'_> {
 
     pub(super) fn relation(&mut self, name: &mut ObjectName) -> Result<(), SqlError> {
         let parts: Vec<&Ident> = name.0.iter().filter_map(ObjectNamePart::as_ident).collect();
-        if let [.., schema, _] = parts.as_slice() {
-            let known = ["dbo", "sys", "information_schema", ""];
-            if !known.contains(&schema.value.to_lowercase().as_str()) {
-                return Err(crate::sql::errors::invalid_object(plain(name)));
-            }
-        }
+        known_place(&parts, &self.standing.database)?;
         *name = quoted_name(&table_name(name));
         Ok(())
     }
 
     pub(super) fn factor(&mut self, factor: &mut TableFactor) -> Result<(), SqlError> {
+        if let TableFactor::Table { args, with_hints, .. } = factor
+            && with_hints.is_empty()
+            && args.as_ref().is_some_and(are_hints)
+        {
+            // `c (NOLOCK)`: the old way to write a hint.
+            *with_hints = args.take().into_iter().flat_map(|found| found.args).filter_map(argument).collect();
+        }
         match factor {
             TableFactor::Table { args: None, with_hints, version: None, sample: None, .. } => {
                 for hint in with_hints.drain(..) {
@@ -92,9 +99,60 @@ impl Translator<'_> {
                 }
                 Ok(())
             }
+            TableFactor::Derived { subquery, alias: Some(alias), .. } if !alias.columns.is_empty() => {
+                named_columns(subquery, alias)
+            }
             TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } => Ok(()),
             other => Err(not_supported(format!("the table source {other}"))),
         }
+    }
+}
+
+fn are_hints(arguments: &TableFunctionArgs) -> bool {
+    const HINTS: [&str; 8] = [
+        "NOLOCK",
+        "READUNCOMMITTED",
+        "READCOMMITTED",
+        "READPAST",
+        "ROWLOCK",
+        "UPDLOCK",
+        "HOLDLOCK",
+        "TABLOCK",
+    ];
+    let known = |argument: &FunctionArg| {
+        let shown = argument.to_string().replace('"', "");
+        HINTS.iter().any(|hint| hint.eq_ignore_ascii_case(&shown))
+    };
+    !arguments.args.is_empty() && arguments.args.iter().all(known)
+}
+
+fn argument(argument: FunctionArg) -> Option<Expr> {
+    match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+        _ => None,
+    }
+}
+
+/// `(…) AS v (a, b)`: SQLite names columns only in a common table expression.
+fn named_columns(subquery: &mut Box<Query>, alias: &mut TableAlias) -> Result<(), SqlError> {
+    let columns = std::mem::take(&mut alias.columns);
+    let inner = TableAlias { explicit: false, columns, ..alias.clone() };
+    let name = &alias.name;
+    let mut outer = query_of(&format!("WITH {name} AS (SELECT 1) SELECT * FROM {name}"))?;
+    if let Some(cte) = outer.with.as_mut().and_then(|with| with.cte_tables.first_mut()) {
+        cte.alias = inner;
+        std::mem::swap(&mut cte.query, subquery);
+    }
+    **subquery = outer;
+    Ok(())
+}
+
+/// A query to be filled or changed: its many fields have no default.
+pub(super) fn query_of(text: &str) -> Result<Query, SqlError> {
+    let made = Parser::parse_sql(&MsSqlDialect {}, text);
+    match made.ok().and_then(|statements| statements.into_iter().next()) {
+        Some(Statement::Query(query)) => Ok(*query),
+        _ => Err(not_supported("this form of the statement")),
     }
 }
 
@@ -103,10 +161,14 @@ fn take_top(select: &mut Select) -> Result<Option<Expr>, SqlError> {
     if top.percent || top.with_ties {
         return Err(not_supported("TOP with PERCENT or TIES"));
     }
-    Ok(match top.quantity {
-        Some(TopQuantity::Expr(expr)) => Some(expr),
-        Some(TopQuantity::Constant(count)) => Some(number(&count.to_string())),
-        None => None,
+    Ok(top_rows(top))
+}
+
+/// How many rows a TOP takes.
+pub(crate) fn top_rows(top: Top) -> Option<Expr> {
+    Some(match top.quantity? {
+        TopQuantity::Expr(expr) => expr,
+        TopQuantity::Constant(count) => number(&count.to_string()),
     })
 }
 
@@ -145,6 +207,26 @@ pub(crate) fn cast(function: &str, to: SqlType, expr: Expr) -> Expr {
 
 pub(crate) fn quoted_name(name: &str) -> ObjectName {
     ObjectName::from(vec![Ident::with_quote('"', name)])
+}
+
+/// A name may say its database where that is this one, and its schema where there is one.
+pub(crate) fn known_place(parts: &[&Ident], database: &str) -> Result<(), SqlError> {
+    let written = || parts.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join(".");
+    if let [other, _, _] | [_, other, _, _] = parts
+        && ![database, "tempdb", ""].iter().any(|known| known.eq_ignore_ascii_case(&other.value))
+    {
+        let message = format!(
+            "Reference to database and/or server name in '{}' is not supported in this version of SQL Server.",
+            written()
+        );
+        return Err(error(40_515, message));
+    }
+    if let [.., schema, _] = parts
+        && !["dbo", "sys", "information_schema", ""].contains(&schema.value.to_lowercase().as_str())
+    {
+        return Err(invalid_object(written()));
+    }
+    Ok(())
 }
 
 /// A name as the caller wrote it, without quotes.

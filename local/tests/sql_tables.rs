@@ -1,0 +1,115 @@
+//! Tables, their constraints and indexes: made, altered and dropped.
+
+mod common;
+
+use common::{azure, fails, rows, run};
+
+#[tokio::test]
+async fn constraints_are_added_to_tables_that_have_rows_and_dropped_again() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE p (id int PRIMARY KEY); INSERT p VALUES (1), (2); \
+         CREATE TABLE t (id int NOT NULL, a int, b int, d datetime2); INSERT t (id, a, b) VALUES (1, 1, 1); \
+         ALTER TABLE t ADD CONSTRAINT PK_t PRIMARY KEY (id); ALTER TABLE t ADD CONSTRAINT CK_t CHECK (a > 0); \
+         ALTER TABLE t ADD CONSTRAINT UQ_t UNIQUE (b); ALTER TABLE t ADD CONSTRAINT DF_t DEFAULT (5) FOR a, \
+         CONSTRAINT DF_d DEFAULT SYSUTCDATETIME() FOR d; \
+         ALTER TABLE t WITH CHECK ADD CONSTRAINT FK_t FOREIGN KEY (b) REFERENCES p (id)",
+    )
+    .await;
+    let insert = "INSERT t (id, b) VALUES (2, 2); SELECT a, IIF(d IS NULL, 0, 1) FROM t WHERE id = 2";
+    assert_eq!(rows(&mut sql, insert).await, "5, 1");
+    for (text, expected) in [
+        ("INSERT t (id) VALUES (1)", 2627),
+        ("INSERT t (id, a) VALUES (3, 0)", 547),
+        ("INSERT t (id, b) VALUES (3, 1)", 2627),
+        ("INSERT t (id, b) VALUES (3, 9)", 547),
+        ("ALTER TABLE t ADD CONSTRAINT CK_2 CHECK (a > 1)", 547),
+        ("ALTER TABLE t ADD CONSTRAINT PK_2 PRIMARY KEY (id)", 1779),
+        ("ALTER TABLE t ADD CONSTRAINT PK_2 PRIMARY KEY (a)", 8111),
+        ("ALTER TABLE t ADD CONSTRAINT DF_2 DEFAULT 6 FOR a", 1781),
+        ("ALTER TABLE t DROP CONSTRAINT nope", 3728),
+        ("ALTER TABLE t DROP COLUMN nope", 4924),
+        ("ALTER TABLE t DROP COLUMN a", 5074),
+        ("ALTER TABLE t ADD needed int NOT NULL", 4901),
+        ("ALTER TABLE nope ADD x int", 208),
+        ("DROP TABLE p", 3726),
+    ] {
+        assert_eq!(fails(&mut sql, text).await, expected, "{text}");
+    }
+    run(
+        &mut sql,
+        "ALTER TABLE t DROP CONSTRAINT CK_t, DF_t; ALTER TABLE t DROP CONSTRAINT IF EXISTS FK_t; \
+         ALTER TABLE t DROP CONSTRAINT UQ_t; ALTER TABLE t DROP COLUMN IF EXISTS nope; \
+         INSERT t (id, a, b) VALUES (3, -1, 9), (4, -1, 9); ALTER TABLE t DROP COLUMN a; DROP TABLE p",
+    )
+    .await;
+    assert_eq!(rows(&mut sql, "SELECT id, b FROM t").await, "1, 1 | 2, 2 | 3, 9 | 4, 9");
+    assert_eq!(fails(&mut sql, "ALTER TABLE t ADD CONSTRAINT UQ_t UNIQUE (b)").await, 1505);
+    assert_eq!(fails(&mut sql, "CREATE UNIQUE INDEX ux ON t (b)").await, 1505);
+}
+
+#[tokio::test]
+async fn columns_are_added_filled_and_given_other_types() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE t (id int PRIMARY KEY, n nvarchar(10)); INSERT t VALUES (1, '5'), (2, '6'); \
+         ALTER TABLE t ADD e int NULL, f nvarchar(5) NOT NULL DEFAULT 'q', g datetime2 NOT NULL DEFAULT SYSUTCDATETIME(), \
+         h int DEFAULT 3, i int IDENTITY(10, 5)",
+    )
+    .await;
+    let select = "SELECT id, n, e, f, IIF(g IS NULL, 0, 1), h, i FROM t";
+    assert_eq!(rows(&mut sql, select).await, "1, 5, NULL, q, 1, NULL, 10 | 2, 6, NULL, q, 1, NULL, 15");
+    run(&mut sql, "INSERT t (id, n) VALUES (3, '7'); ALTER TABLE t ALTER COLUMN n bigint NOT NULL").await;
+    assert_eq!(rows(&mut sql, "SELECT n + 1, h, i FROM t WHERE id = 3").await, "8, 3, 20");
+    assert_eq!(fails(&mut sql, "INSERT t (id) VALUES (4)").await, 515);
+    assert_eq!(fails(&mut sql, "ALTER TABLE t ALTER COLUMN e int NOT NULL").await, 515);
+    assert_eq!(fails(&mut sql, "ALTER TABLE t ALTER COLUMN nope int").await, 4924);
+    run(&mut sql, "BEGIN TRAN; ALTER TABLE t ADD gone int; ALTER TABLE t ADD CHECK (h > 2); ROLLBACK").await;
+    run(&mut sql, "INSERT t (id, n, h) VALUES (4, 1, 1)").await;
+    assert_eq!(fails(&mut sql, "SELECT gone FROM t").await, 207);
+    let mut other = azure.connect().await;
+    run(&mut other, "ALTER TABLE t ADD seen int; INSERT t (id, n, seen) VALUES (5, 1, 1)").await;
+    assert_eq!(rows(&mut sql, "SELECT seen FROM t WHERE id > 3").await, "NULL | 1");
+}
+
+#[tokio::test]
+async fn computed_columns_follow_their_columns() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE t (a int, b int, total AS (a + b) PERSISTED, label AS CONCAT(a, '-', b)); \
+         INSERT t (a, b) VALUES (1, 2); INSERT t VALUES (3, 4); UPDATE t SET b = 5 WHERE a = 3; \
+         ALTER TABLE t ADD twice AS a * 2; CREATE INDEX ix ON t (total)",
+    )
+    .await;
+    let expected = "1, 2, 3, 1-2, 2 | 3, 5, 8, 3-5, 6";
+    assert_eq!(rows(&mut sql, "SELECT * FROM t ORDER BY total").await, expected);
+    assert_eq!(fails(&mut sql, "UPDATE t SET total = 1").await, 271);
+    assert_eq!(fails(&mut sql, "INSERT t (a, total) VALUES (1, 1)").await, 271);
+}
+
+#[tokio::test]
+async fn indexes_may_be_part_of_a_table_and_have_a_filter() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE t (a int, b int, CONSTRAINT PK_t PRIMARY KEY CLUSTERED (a, b) WITH (FILLFACTOR = 80) ON [PRIMARY], \
+         CONSTRAINT CK_t CHECK (a < b), INDEX ix NONCLUSTERED (b DESC) INCLUDE (a)) ON [PRIMARY]; \
+         CREATE UNIQUE NONCLUSTERED INDEX ux ON dbo.t (b ASC) INCLUDE (a) WHERE b > 5 WITH (ONLINE = ON); \
+         INSERT t VALUES (1, 2), (0, 2), (1, 6)",
+    )
+    .await;
+    assert_eq!(fails(&mut sql, "INSERT t VALUES (2, 6)").await, 2601);
+    assert_eq!(fails(&mut sql, "INSERT t VALUES (7, 6)").await, 547);
+    assert_eq!(fails(&mut sql, "INSERT t VALUES (1, 2)").await, 2627);
+    assert_eq!(fails(&mut sql, "CREATE INDEX ix ON t (a)").await, 1913);
+    assert_eq!(fails(&mut sql, "CREATE INDEX iy ON t (nope)").await, 1911);
+    run(&mut sql, "DROP INDEX ux ON dbo.t; DROP INDEX IF EXISTS ux ON t; INSERT t VALUES (2, 6)").await;
+    assert_eq!(fails(&mut sql, "DROP INDEX ux ON t").await, 3701);
+}
