@@ -237,7 +237,7 @@ impl Session {
         }
         let default = part.find(" CONSTRAINT \"").or_else(|| part.find(" DEFAULT (")).unwrap_or(part.len());
         let default = part.split_off(default);
-        *part = column_part(&known.name, &type_name, declared, not_null) + &default;
+        *part = column_part(&known.name, &type_name, declared, None, not_null) + &default;
         let changed = super::scope::TableColumn { sql_type: declared, ..known.clone() };
         let shown = quote(&known.name);
         let value = self.stored(&target, &changed, &shown);

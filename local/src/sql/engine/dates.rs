@@ -16,11 +16,16 @@ pub(super) fn part(name: &str) -> std::result::Result<&'static str, SqlError> {
         "month" | "mm" | "m" => "month",
         "day" | "dd" | "d" => "day",
         "week" | "wk" | "ww" => "week",
+        "weekday" | "dw" | "w" => "weekday",
+        "dayofyear" | "dy" | "y" => "dayofyear",
+        "iso_week" | "isowk" | "isoww" => "iso_week",
         "hour" | "hh" => "hour",
         "minute" | "mi" | "n" => "minute",
         "second" | "ss" | "s" => "second",
         "millisecond" | "ms" => "millisecond",
         "microsecond" | "mcs" => "microsecond",
+        "nanosecond" | "ns" => "nanosecond",
+        "tzoffset" | "tz" => "tzoffset",
         _ => return Err(error(155, format!("'{name}' is not a recognized dateadd option."))),
     })
 }
@@ -28,7 +33,7 @@ pub(super) fn part(name: &str) -> std::result::Result<&'static str, SqlError> {
 pub(super) fn ticks_of(part: &str) -> Option<i64> {
     Some(match part {
         "week" => 7 * TICKS_PER_DAY,
-        "day" => TICKS_PER_DAY,
+        "day" | "dayofyear" | "weekday" => TICKS_PER_DAY,
         "hour" => 3600 * TICKS_PER_SECOND,
         "minute" => 60 * TICKS_PER_SECOND,
         "second" => TICKS_PER_SECOND,
@@ -59,14 +64,22 @@ pub(super) fn date_add(name: &str, count: &Value, value: &Value) -> std::result:
             let months = match part {
                 "year" => 12,
                 "quarter" => 3,
-                _ => 1,
+                "month" => 1,
+                other => {
+                    return Err(error(
+                        9810,
+                        format!("The datepart {other} is not supported by date function dateadd."),
+                    ));
+                }
             };
             add_months(start, count.saturating_mul(months))
         }
     }
     .ok_or_else(overflow)?;
     // A date stays a date unless a clock was added to it.
-    let ticks = if start.ticks.is_none() && matches!(part, "year" | "quarter" | "month" | "week" | "day") {
+    let ticks = if start.ticks.is_none()
+        && matches!(part, "year" | "quarter" | "month" | "week" | "day" | "dayofyear" | "weekday")
+    {
         None
     } else {
         moved.ticks
@@ -85,8 +98,20 @@ pub(super) fn add_months(start: Moment, months: i64) -> Option<Moment> {
     Some(Moment { days: Moment::from_date(date).days, ..start })
 }
 
-/// The count of boundaries of that part between two moments.
+/// DATEDIFF: what DATEDIFF_BIG counts, where an int holds it.
 pub(super) fn date_diff(name: &str, from: &Value, to: &Value) -> std::result::Result<Value, SqlError> {
+    match count_between(name, from, to)? {
+        Value::Integer(count) if i32::try_from(count).is_err() => {
+            let message = "The datediff function resulted in an overflow. The number of dateparts separating two \
+                           date/time instances is too large. Try to use datediff with a less precise datepart.";
+            Err(error(535, message))
+        }
+        count => Ok(count),
+    }
+}
+
+/// The count of boundaries of that part between two moments.
+pub(super) fn count_between(name: &str, from: &Value, to: &Value) -> std::result::Result<Value, SqlError> {
     let part = part(name)?;
     if *from == Value::Null || *to == Value::Null {
         return Ok(Value::Null);
@@ -102,14 +127,13 @@ pub(super) fn date_diff(name: &str, from: &Value, to: &Value) -> std::result::Re
             "month" => year * 12 + month,
             // Weeks begin on Sunday for DATEDIFF; 0001-01-01 was a Monday.
             "week" => (i64::from(moment.days_or_1900()) + 1) / 7,
-            other => (ticks / i128::from(ticks_of(other)?)) as i64,
+            "nanosecond" => i64::try_from(ticks * 100).ok()?,
+            other => i64::try_from(ticks / i128::from(ticks_of(other)?)).ok()?,
         })
     };
     let difference = count(moment(to)?).zip(count(moment(from)?)).map(|(to, from)| to - from);
-    match difference.and_then(|difference| i32::try_from(difference).ok()) {
-        Some(difference) => Ok(Value::Integer(difference.into())),
-        None => Err(error(535, "The datediff function resulted in an overflow.")),
-    }
+    let overflow = || error(535, "The datediff function resulted in an overflow.");
+    difference.map(Value::Integer).ok_or_else(overflow)
 }
 
 pub(super) fn date_part(name: &str, value: &Value) -> std::result::Result<Value, SqlError> {
@@ -117,6 +141,7 @@ pub(super) fn date_part(name: &str, value: &Value) -> std::result::Result<Value,
     if *value == Value::Null {
         return Ok(Value::Null);
     }
+    let offset = i64::from(moment(value)?.offset.unwrap_or(0));
     let moment = moment(value)?.local();
     let ticks = moment.ticks.unwrap_or(0);
     let found = moment.date().map(|date| match part {
@@ -124,7 +149,16 @@ pub(super) fn date_part(name: &str, value: &Value) -> std::result::Result<Value,
         "quarter" => i64::from(u8::from(date.month()) - 1) / 3 + 1,
         "month" => i64::from(u8::from(date.month())),
         "day" => i64::from(date.day()),
-        "week" => i64::from(date.sunday_based_week()) + 1,
+        // The week of January 1st is the first.
+        "week" => {
+            let first = date.replace_ordinal(1).map_or(0, |first| first.weekday().number_days_from_sunday());
+            i64::from(date.ordinal() - 1 + u16::from(first)) / 7 + 1
+        }
+        "weekday" => i64::from(date.weekday().number_days_from_sunday()) + 1,
+        "dayofyear" => i64::from(date.ordinal()),
+        "iso_week" => i64::from(date.iso_week()),
+        "nanosecond" => ticks % TICKS_PER_SECOND * 100,
+        "tzoffset" => offset,
         "hour" => ticks / (3600 * TICKS_PER_SECOND),
         "minute" => ticks / (60 * TICKS_PER_SECOND) % 60,
         "second" => ticks / TICKS_PER_SECOND % 60,

@@ -6,6 +6,7 @@ use sqlparser::ast::{
 };
 
 use super::{
+    collation,
     constraints::{Unique, index_columns},
     elements::{Element, IndexElement},
     failures::Doing,
@@ -39,8 +40,17 @@ pub(super) fn already_there(name: &str) -> SqlError {
 }
 
 /// A column as SQLite's schema has it, but for its default.
-pub(super) fn column_part(name: &str, type_name: &str, declared: SqlType, not_null: bool) -> String {
-    let collation = if declared.is_text() { " COLLATE NOCASE" } else { "" };
+pub(super) fn column_part(
+    name: &str,
+    type_name: &str,
+    declared: SqlType,
+    collation: Option<&str>,
+    not_null: bool,
+) -> String {
+    let collation = match collation {
+        _ if !declared.is_text() => String::new(),
+        chosen => format!(" COLLATE {}", chosen.unwrap_or(collation::INSENSITIVE)),
+    };
     let not_null = if not_null { " NOT NULL" } else { "" };
     format!("{} {type_name}{collation}{not_null}", quote(name))
 }
@@ -206,6 +216,7 @@ impl Session {
         let mut type_name = declared.declared().to_uppercase();
         let mut default = String::new();
         let mut not_null = in_key;
+        let mut collation = None;
         for option in &column.options {
             let name = option.name.as_ref();
             let own = |name: Option<&Ident>| name.map(|name| name.value.clone());
@@ -251,12 +262,11 @@ impl Session {
                     default = format!(" DEFAULT ({})", next_identity(table));
                     not_null = true;
                 }
-                // Text compares without regard to case here, whatever the collation.
-                ColumnOption::Collation(collation) if !plain(collation).to_uppercase().contains("_CS") => {}
+                ColumnOption::Collation(name) => collation = Some(collation::named(&plain(name))),
                 other => return Err(not_supported(format!("the column option {other}"))),
             }
         }
-        Ok(column_part(&column.name.value, &type_name, declared, not_null) + &default)
+        Ok(column_part(&column.name.value, &type_name, declared, collation, not_null) + &default)
     }
 
     pub(super) fn drop_table(&mut self, name: &ObjectName, if_exists: bool) -> Result<(), SqlError> {

@@ -1,21 +1,21 @@
 //! T-SQL's expressions rewritten into SQLite's: operators, comparisons, casts, functions.
 
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    Ident, ObjectName, TrimWhereField, Value as Literal,
+    BinaryOperator, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArguments, Ident, ObjectName, TrimWhereField, UnaryOperator,
+    Value as Literal,
 };
 
 use super::{
+    collation,
     functions::{OWN, SAME},
+    library,
     scope::{arguments, last_part},
     script::sql_type,
     translate::{Translator, call, cast, number},
 };
 use crate::sql::errors::{SqlError, error, not_supported, syntax, undeclared};
 use crate::sql::types::SqlType;
-
-/// Styles of CONVERT that give what a conversion without style gives here: ISO forms and defaults.
-pub(super) const STYLES: [&str; 8] = ["0", "20", "21", "25", "120", "121", "126", "127"];
 
 /// The type of a CAST, where a text type without a length has 30 characters.
 pub(super) fn cast_type(data_type: &DataType) -> Result<SqlType, SqlError> {
@@ -46,6 +46,26 @@ pub(super) fn is_column(expr: &Expr) -> bool {
         Expr::CompoundIdentifier(_) => true,
         Expr::Nested(inner) => is_column(inner),
         _ => false,
+    }
+}
+
+/// A text that compares as SQL Server's default collation has it.
+pub(super) fn collated(text: &Expr) -> Expr {
+    let collation = ObjectName::from(vec![Ident::new(collation::INSENSITIVE)]);
+    Expr::Collate { expr: Box::new(text.clone()), collation }
+}
+
+fn int_at_least(found: SqlType) -> SqlType {
+    if found == SqlType::Bit { SqlType::Int } else { found }
+}
+
+/// `= ANY (…)` and `<> ALL (…)`, which SQLite has as IN.
+fn within(left: &Expr, right: &Expr, negated: bool) -> Result<Expr, SqlError> {
+    match right {
+        Expr::Subquery(subquery) => {
+            Ok(Expr::InSubquery { expr: Box::new(left.clone()), subquery: subquery.clone(), negated })
+        }
+        other => Err(not_supported(format!("ANY or ALL of {other}"))),
     }
 }
 
@@ -81,6 +101,9 @@ impl Translator<'_> {
                 }
                 Literal::Number(digits, _) if digits.starts_with('$') => number(&digits[1..]),
                 Literal::DoubleQuotedString(_) | Literal::Boolean(_) => return Err(syntax(&literal.value)),
+                Literal::Placeholder(name) if name.starts_with('$') && name[1..].parse::<f64>().is_ok() => {
+                    cast("__as", SqlType::Money, number(&name[1..]))
+                }
                 Literal::Placeholder(name) if !self.variables.contains_key(name.as_str()) => {
                     return Err(undeclared(name));
                 }
@@ -107,26 +130,28 @@ impl Translator<'_> {
             }
             Expr::Cast { kind, expr: inner, data_type, .. } => {
                 let name = if *kind == CastKind::TryCast { "__try_as" } else { "__as" };
-                cast(name, cast_type(data_type)?, (**inner).clone())
+                let to = cast_type(data_type)?;
+                cast(name, to, self.shown(inner, to))
             }
             Expr::Convert { is_try, expr: inner, data_type: Some(data_type), styles, .. } => {
-                if let Some(style) =
-                    styles.iter().map(ToString::to_string).find(|s| !STYLES.contains(&s.as_str()))
-                {
-                    return Err(not_supported(format!("CONVERT with style {style}")));
-                }
-                cast(if *is_try { "__try_as" } else { "__as" }, cast_type(data_type)?, (**inner).clone())
+                let to = cast_type(data_type)?;
+                let value = match styles.as_slice() {
+                    [] => self.shown(inner, to),
+                    [style, ..] => self.in_style(inner, to, style.clone()),
+                };
+                cast(if *is_try { "__try_as" } else { "__as" }, to, value)
             }
             Expr::Substring {
                 expr: inner, substring_from: Some(from), substring_for: Some(length), ..
             } => call("__substring", vec![(**inner).clone(), (**from).clone(), (**length).clone()]),
-            Expr::Trim { trim_where, trim_what: None, expr: inner, trim_characters: None } => {
+            Expr::Trim { trim_where, trim_what, expr: inner, trim_characters: None } => {
                 let name = match trim_where {
-                    Some(TrimWhereField::Leading) => "ltrim",
-                    Some(TrimWhereField::Trailing) => "rtrim",
-                    _ => "trim",
+                    Some(TrimWhereField::Leading) => "__ltrim",
+                    Some(TrimWhereField::Trailing) => "__rtrim",
+                    _ => "__trim",
                 };
-                call(name, vec![(**inner).clone()])
+                let what = trim_what.as_ref().map(|what| (**what).clone());
+                call(name, [Some((**inner).clone()), what].into_iter().flatten().collect())
             }
             Expr::Ceil { expr: inner, .. } => call("__ceiling", vec![(**inner).clone()]),
             Expr::Floor { expr: inner, .. } => call("__floor", vec![(**inner).clone()]),
@@ -137,11 +162,18 @@ impl Translator<'_> {
                 zone => return Err(not_supported(format!("AT TIME ZONE {zone}"))),
             },
             Expr::Collate { collation, .. } => {
-                let name = last_part(collation).to_uppercase();
-                let binary = name.contains("_BIN") || name.contains("_CS_");
-                *collation = ObjectName::from(vec![Ident::new(if binary { "BINARY" } else { "NOCASE" })]);
+                let name = last_part(collation);
+                // DATABASE_DEFAULT and what this endpoint has put there itself stay.
+                if name != collation::INSENSITIVE {
+                    *collation = ObjectName::from(vec![Ident::new(collation::named(&name))]);
+                }
                 return Ok(());
             }
+            Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: inner } => {
+                call("__bit_not", vec![(**inner).clone()])
+            }
+            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => within(left, right, false)?,
+            Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => within(left, right, true)?,
             Expr::Function(function) => {
                 return self.function(function).map(|made| {
                     if let Some(made) = made {
@@ -181,6 +213,9 @@ impl Translator<'_> {
             | BinaryOperator::Or
             | BinaryOperator::BitwiseAnd
             | BinaryOperator::BitwiseOr => return Ok(None),
+            BinaryOperator::BitwiseXor => {
+                return Ok(Some(call("__bit_xor", vec![left.clone(), right.clone()])));
+            }
             other => return Err(not_supported(format!("the operator {other}"))),
         };
         let (left, right) = (left.clone(), right.clone());
@@ -196,7 +231,38 @@ impl Translator<'_> {
             let typed = self.infer(&call(name, vec![left, right])).filter(|_| decimal);
             return Ok(Some(typed.map_or(made.clone(), |typed| cast("__as", typed, made))));
         }
-        Ok(Some(call(name, vec![left, right])))
+        let made = call(name, vec![left, right]);
+        // Two integers of at most 32 bits make another: what does not fit is an overflow.
+        Ok(Some(match types.map(|(a, b)| a.stronger(b)) {
+            Some(found) if found.is_integer() && found != SqlType::BigInt => {
+                cast("__as", int_at_least(found), made)
+            }
+            _ => made,
+        }))
+    }
+
+    /// A value on its way to text: a datetime has another form there than its ISO one.
+    fn shown(&self, value: &Expr, to: SqlType) -> Expr {
+        match self.infer(value) {
+            Some(SqlType::DateTime | SqlType::SmallDateTime) if to.is_text() => {
+                self.in_style(value, to, number("0"))
+            }
+            Some(from) if to.is_text() && from.is_moment() => self.in_style(value, to, number("121")),
+            _ => value.clone(),
+        }
+    }
+
+    fn in_style(&self, value: &Expr, to: SqlType, style: Expr) -> Expr {
+        let digits = match self.infer(value) {
+            Some(SqlType::DateTime) => 3,
+            Some(SqlType::SmallDateTime | SqlType::Date) => 0,
+            Some(SqlType::Time(scale) | SqlType::DateTime2(scale)) => scale,
+            // An offset is shown as it always is.
+            Some(SqlType::DateTimeOffset(_)) => return value.clone(),
+            _ => 7,
+        };
+        let to_text = if to.is_text() { "1" } else { "0" };
+        call("__styled", vec![value.clone(), style, number(&digits.to_string()), number(to_text)])
     }
 
     /// Makes the other side of a comparison what the typed side is: SQLite compares by the stored form.
@@ -206,14 +272,16 @@ impl Translator<'_> {
         let weaker = from.is_none_or(|from| from != to && to.stronger(from) == to);
         if exact && weaker && !super::scope::is_null(other) && !is_column(other) {
             *other = cast("__as", widest(to), other.clone());
-        } else if to.is_number() && from.is_some_and(SqlType::is_text) && !is_column(other) {
+        } else if to.is_number() && from.is_some_and(SqlType::is_text) {
             *other = cast("__as", if to.is_integer() { to } else { SqlType::Float }, other.clone());
-        } else if to.is_text() && from.is_some_and(SqlType::is_text) && !is_column(typed) && !is_column(other)
+        } else if to.is_text()
+            && from.is_some_and(SqlType::is_text)
+            && !self.tables.is_own(typed)
+            && !self.tables.is_own(other)
         {
-            let collated = matches!(typed, Expr::Collate { .. }) || matches!(other, Expr::Collate { .. });
-            if !collated {
-                let collation = ObjectName::from(vec![Ident::new("NOCASE")]);
-                *typed = Expr::Collate { expr: Box::new(typed.clone()), collation };
+            let chosen = matches!(typed, Expr::Collate { .. }) || matches!(other, Expr::Collate { .. });
+            if !chosen {
+                *typed = collated(typed);
             }
         }
     }
@@ -227,23 +295,26 @@ impl Translator<'_> {
             return Err(not_supported(format!("this form of the function {name}")));
         }
         if !function.within_group.is_empty() {
-            return Err(not_supported("WITHIN GROUP"));
+            // STRING_AGG is the one with an order here; SQLite has it inside of the brackets.
+            let order = std::mem::take(&mut function.within_group);
+            match &mut function.args {
+                FunctionArguments::List(list) if name == "string_agg" => {
+                    list.clauses.push(FunctionArgumentClause::OrderBy(order));
+                }
+                _ => return Err(not_supported("WITHIN GROUP")),
+            }
         }
         let given: Vec<Expr> = arguments(&function.args).into_iter().cloned().collect();
         if let Some(made) = self.standing.call(&name, &given)? {
             return Ok(Some(made));
         }
-        if name == "year" {
-            let year = Expr::Value(Literal::SingleQuotedString("year".to_owned()).into());
-            return Ok(Some(call(
-                "__datepart",
-                given.into_iter().fold(vec![year], |mut all, next| {
-                    all.push(next);
-                    all
-                }),
-            )));
+        let entry = library::find(&name).filter(|_| !name.starts_with("__"));
+        if let Some(entry) = entry {
+            library::counted(entry, &given)?;
         }
+        let own = entry.map(|entry| format!("__{}", entry.name));
         let new = match OWN.iter().find(|(there, _)| *there == name) {
+            _ if own.is_some() => own.as_deref().unwrap_or_default(),
             Some((_, here)) => *here,
             None if SAME.contains(&name.as_str()) || name.starts_with("__") => name.as_str(),
             None => {
@@ -251,14 +322,32 @@ impl Translator<'_> {
                 return Err(error(195, message));
             }
         };
-        if matches!(new, "__dateadd" | "__datediff" | "__datepart")
-            && let FunctionArguments::List(list) = &mut function.args
+        if matches!(
+            new,
+            "__dateadd" | "__datediff" | "__datediff_big" | "__datepart" | "__datename" | "__datetrunc"
+        ) && let FunctionArguments::List(list) = &mut function.args
             && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(part))) = list.args.first_mut()
             && let Expr::Identifier(ident) = part
         {
             *part = Expr::Value(Literal::SingleQuotedString(ident.value.clone()).into());
         }
+        if new == "__dateadd"
+            && let FunctionArguments::List(list) = &mut function.args
+            && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(moment))) = list.args.get_mut(2)
+            && !self.infer(moment).is_some_and(SqlType::is_moment)
+        {
+            *moment = cast("__as", SqlType::DateTime, moment.clone());
+        }
         function.name = ObjectName::from(vec![Ident::new(new)]);
+        if name == "approx_count_distinct"
+            && let FunctionArguments::List(list) = &mut function.args
+        {
+            list.duplicate_treatment = Some(DuplicateTreatment::Distinct);
+        }
+        let first = given.first().and_then(|first| self.infer(first));
+        if new == "sum" && matches!(first, Some(SqlType::Int | SqlType::SmallInt | SqlType::TinyInt)) {
+            return Ok(Some(cast("__as", SqlType::Int, Expr::Function(function.clone()))));
+        }
         let whole = given.first().and_then(|first| self.infer(first)).is_some_and(SqlType::is_integer);
         if new == "avg" && whole {
             // The average of integers is an integer.

@@ -9,8 +9,12 @@ use rusqlite::{
 };
 
 use super::{
+    aggregates, collation,
     dates::{date_add, date_diff, date_part},
+    format::styled,
+    library,
     like::like,
+    texts::on_text,
 };
 use crate::sql::{
     convert,
@@ -50,49 +54,32 @@ impl Shared {
 }
 
 /// Functions of the same name and meaning in SQLite.
-pub(crate) const SAME: [&str; 38] = [
+pub(crate) const SAME: [&str; 20] = [
     "abs",
-    "acos",
-    "asin",
-    "atan",
     "avg",
     "coalesce",
-    "concat",
-    "concat_ws",
-    "cos",
     "count",
     "cume_dist",
-    "degrees",
     "dense_rank",
-    "exp",
     "first_value",
     "iif",
     "lag",
     "last_value",
     "lead",
-    "log10",
-    "lower",
-    "ltrim",
     "max",
     "min",
     "ntile",
     "nullif",
-    "pi",
-    "power",
-    "radians",
+    "percent_rank",
     "rank",
-    "replace",
     "row_number",
-    "rtrim",
-    "sin",
-    "sqrt",
+    "sign",
     "sum",
-    "tan",
-    "upper",
 ];
 
 /// Functions that are kept here, by their name there and here.
-pub(crate) const OWN: [(&str, &str); 25] = [
+pub(crate) const OWN: [(&str, &str); 30] = [
+    ("approx_count_distinct", "count"),
     ("ceiling", "__ceiling"),
     ("charindex", "__charindex"),
     ("count_big", "count"),
@@ -109,15 +96,19 @@ pub(crate) const OWN: [(&str, &str); 25] = [
     ("len", "__len"),
     ("month", "__month"),
     ("newid", "__newid"),
+    ("newsequentialid", "__newid"),
     ("replicate", "__replicate"),
     ("right", "__right"),
-    ("round", "__round"),
-    ("sign", "sign"),
+    ("stdev", "__stdev"),
+    ("stdevp", "__stdevp"),
     ("string_agg", "group_concat"),
     ("substring", "__substring"),
     ("sysdatetime", "__now_datetime2"),
     ("sysdatetimeoffset", "__now_offset"),
     ("sysutcdatetime", "__now_datetime2"),
+    ("var", "__var"),
+    ("varp", "__varp"),
+    ("year", "__year"),
 ];
 
 pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
@@ -133,6 +124,14 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
             body(&values).map_err(|found| shared.raise(found))
         })
     };
+    for entry in library::all() {
+        // RAND and what it makes differ from call to call.
+        let flags = if entry.name == "rand" { impure } else { pure };
+        add(&format!("__{}", entry.name), -1, flags, entry.body)?;
+    }
+    add("__styled", 4, pure, |v| styled(&v[0], whole(&v[1]), whole(&v[2]), whole(&v[3]) != 0))?;
+    aggregates::register(connection)?;
+    collation::register(connection)?;
     add("__as", 2, pure, |v| convert::convert(v[1].clone(), type_of(&v[0])?))?;
     add("__try_as", 2, pure, |v| Ok(convert::convert(v[1].clone(), type_of(&v[0])?).unwrap_or(Value::Null)))?;
     add("__assign", 4, pure, |v| convert::assign(v[3].clone(), type_of(&v[0])?, &text(&v[1]), &text(&v[2])))?;
@@ -144,14 +143,6 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     add("__trunc", 1, pure, |v| Ok(map_float(&v[0], f64::trunc)))?;
     add("__floor", 1, pure, |v| Ok(map_float(&v[0], f64::floor)))?;
     add("__ceiling", 1, pure, |v| Ok(map_float(&v[0], f64::ceil)))?;
-    add("__round", 2, pure, |v| {
-        let digits = whole(&v[1]).clamp(-15, 15) as i32;
-        let unit = 10_f64.powi(digits);
-        Ok(match &v[0] {
-            Value::Real(number) => Value::Real((number * unit).round() / unit),
-            other => map_float(other, |number| (number * unit).round() / unit),
-        })
-    })?;
     add("__len", 1, pure, |v| {
         on_text(&v[0], |t| Value::Integer(t.trim_end_matches(' ').encode_utf16().count() as i64))
     })?;
@@ -193,6 +184,7 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     add("__dateadd", 3, pure, |v| date_add(&text(&v[0]), &v[1], &v[2]))?;
     add("__datediff", 3, pure, |v| date_diff(&text(&v[0]), &v[1], &v[2]))?;
     add("__datepart", 2, pure, |v| date_part(&text(&v[0]), &v[1]))?;
+    add("__year", 1, pure, |v| date_part("year", &v[0]))?;
     add("__day", 1, pure, |v| date_part("day", &v[0]))?;
     add("__month", 1, pure, |v| date_part("month", &v[0]))?;
     add("__object_name", 1, pure, |v| {
@@ -245,10 +237,6 @@ pub(super) fn text(value: &Value) -> String {
 
 pub(super) fn whole(value: &Value) -> i64 {
     convert::float(value).map_or(0, |number| number as i64)
-}
-
-fn on_text(value: &Value, body: impl FnOnce(&str) -> Value) -> std::result::Result<Value, SqlError> {
-    Ok(if *value == Value::Null { Value::Null } else { body(&text(value)) })
 }
 
 fn map_float(value: &Value, body: impl Fn(f64) -> f64) -> Value {

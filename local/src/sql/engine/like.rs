@@ -23,6 +23,17 @@ pub(crate) fn like(pattern: &Value, value: &Value, escape: Option<char>) -> Resu
     Ok(Value::Integer(matches(&pattern, &value).into()))
 }
 
+/// PATINDEX: the first place where the pattern fits, counted from 1; 0 where it does not.
+pub(crate) fn place_of(pattern: &str, value: &str) -> i64 {
+    let fold = |text: &str| -> Vec<char> { text.chars().flat_map(char::to_lowercase).collect() };
+    let (pattern, value) = (fold(pattern), fold(value));
+    let Some(rest) = pattern.strip_prefix(&['%']) else {
+        return matches(&pieces(&pattern, None), &value).into();
+    };
+    let pieces = pieces(rest, None);
+    (0..=value.len()).find(|&at| matches(&pieces, &value[at..])).map_or(0, |at| at as i64 + 1)
+}
+
 fn pieces(pattern: &[char], escape: Option<char>) -> Vec<Piece> {
     let mut out = Vec::new();
     let mut at = 0;

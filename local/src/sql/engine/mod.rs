@@ -1,8 +1,11 @@
 //! The engine: one thread and one SQLite connection for each session, so that a lock that is waited for holds up
 //! nobody else.
 
+mod aggregates;
 mod alter;
+mod calendar;
 mod changes;
+mod collation;
 mod commands;
 mod constraints;
 mod database;
@@ -12,11 +15,15 @@ mod dml;
 mod elements;
 mod expressions;
 mod failures;
+mod format;
 mod functions;
+mod grouping;
 mod identity;
 mod interrupt;
+mod library;
 mod like;
 mod locks;
+mod maths;
 mod options;
 mod procedures;
 mod query;
@@ -27,6 +34,7 @@ pub(crate) mod script;
 mod session;
 mod standing;
 mod steps;
+mod texts;
 mod transaction;
 mod translate;
 mod type_info;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::types::Value;
+use sqlparser::ast::Expr;
 
 use super::{
     locks::{Mode, Owner, Refused},
@@ -133,14 +134,15 @@ impl Session {
         arguments: &[Argument],
         result: Option<&str>,
     ) -> Result<(), SqlError> {
-        if arguments.iter().any(|(_, _, output)| *output) {
+        let outputs = arguments.iter().any(|(_, _, output)| *output);
+        if outputs && bare_name(procedure) != "sp_executesql" {
             return Err(not_supported("EXECUTE with OUTPUT arguments"));
         }
         let mut given = Vec::new();
         for (name, value, _) in arguments {
             let variable = match value {
                 // A bare word is a string here: EXEC sp_x Exclusive.
-                Some(sqlparser::ast::Expr::Identifier(ident)) if !ident.value.starts_with('@') => Variable {
+                Some(Expr::Identifier(ident)) if !ident.value.starts_with('@') => Variable {
                     sql_type: SqlType::NVarChar(Some(4000)),
                     value: Value::Text(ident.value.clone()),
                 },
@@ -157,11 +159,22 @@ impl Session {
             let declared = given.next().map(|(_, text)| convert::text(text.value)).unwrap_or_default();
             let names = parameter_names(&declared);
             let mut variables = Variables::new();
+            let mut returned = Vec::new();
             for (at, (name, variable)) in given.enumerate() {
                 let name = if name.is_empty() { names.get(at).cloned().unwrap_or_default() } else { name };
+                if let Some((_, Some(Expr::Identifier(outer)), true)) = arguments.get(at + 2) {
+                    returned.push((name.clone(), outer.value.to_lowercase()));
+                }
                 variables.insert(name, variable);
             }
-            return self.nested(&text, variables);
+            let inner = self.nested(&text, variables)?;
+            for (name, outer) in returned {
+                if let Some(found) = inner.get(&name) {
+                    let sql_type = self.variable(&outer)?.sql_type;
+                    self.set_variable(&outer, convert::convert(found.value.clone(), sql_type)?);
+                }
+            }
+            return Ok(());
         }
         let status = self.system(&name, given)?;
         if let Some(result) = result {
@@ -172,8 +185,8 @@ impl Session {
         Ok(())
     }
 
-    /// A batch inside of a batch, with variables of its own.
-    pub(crate) fn nested(&mut self, text: &str, variables: Variables) -> Result<(), SqlError> {
+    /// A batch inside of a batch, with variables of its own; what they are at its end.
+    pub(crate) fn nested(&mut self, text: &str, variables: Variables) -> Result<Variables, SqlError> {
         if self.depth >= 32 {
             let message =
                 "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).";
@@ -185,9 +198,9 @@ impl Session {
         let outcome = self.run_text(text);
         self.drop_temporary(self.depth);
         self.depth -= 1;
-        self.variables = outer;
+        let inner = std::mem::replace(&mut self.variables, outer);
         self.options = options;
-        outcome
+        outcome.map(|()| inner)
     }
 
     /// A procedure that touches the session only; its return status.

@@ -107,7 +107,10 @@ pub(super) fn assignments(query: &Query) -> Result<Option<Vec<(String, Expr)>>, 
 
 impl Session {
     pub(crate) fn tables(&self, node: &impl sqlparser::ast::Visit) -> Result<Tables, SqlError> {
-        Tables::of(&self.connection, node).map_err(|failure| self.told(&failure, &Doing::default()))
+        let found = Tables::of(&self.connection, node);
+        let mut tables = found.map_err(|failure| self.told(&failure, &Doing::default()))?;
+        tables.derive(node, &self.variables);
+        Ok(tables)
     }
 
     pub(super) fn select(&mut self, query: &Query) -> Result<(), SqlError> {
@@ -158,7 +161,7 @@ impl Session {
                 return Err(error(2705, message));
             }
             let declared = column.sql_type.declared().to_uppercase();
-            parts.push(column_part(&column.name, &declared, column.sql_type, false));
+            parts.push(column_part(&column.name, &declared, column.sql_type, None, false));
         }
         let kind = if is_temporary(&table) { "TEMP TABLE" } else { "TABLE" };
         let sql = format!("CREATE {kind} {} ({})", quote(&table), parts.join(", "));

@@ -4,10 +4,15 @@ use std::{collections::HashMap, ops::ControlFlow};
 
 use rusqlite::{Connection, types::Value};
 use sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, SetExpr, TableFactor,
-    UnaryOperator, Value as Literal, Visit, Visitor,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query,
+    SelectItem, SetExpr, TableAlias, TableFactor, UnaryOperator, Value as Literal, Visit, Visitor,
 };
 
+use super::{
+    expressions::cast_type,
+    functions::OWN,
+    library::{self, Gives},
+};
 use crate::sql::types::SqlType;
 
 /// A variable or a parameter.
@@ -32,6 +37,8 @@ pub(crate) struct TableColumn {
     pub(crate) default: Option<String>,
     /// It takes no values: it is computed from other columns.
     pub(crate) computed: bool,
+    /// It is a table's, with its collation, and not a derived table's.
+    pub(crate) own: bool,
 }
 
 /// The columns of a table; empty when there is no such table.
@@ -48,6 +55,7 @@ pub(crate) fn table_columns(connection: &Connection, table: &str) -> rusqlite::R
             identity: identity(&declared),
             default: row.get(2)?,
             computed: row.get::<_, i64>(3)? > 1,
+            own: true,
         })
     })?;
     rows.collect()
@@ -75,6 +83,44 @@ pub(crate) struct Tables {
     pub(crate) found: Vec<(String, Vec<TableColumn>)>,
 }
 
+struct Derived<'a> {
+    tables: &'a mut Tables,
+    variables: &'a Variables,
+}
+
+impl Derived<'_> {
+    fn learn(&mut self, alias: &TableAlias, query: &Query) {
+        let names: Vec<Ident> = alias.columns.iter().map(|column| column.name.clone()).collect();
+        let columns = self.tables.columns_of(query, &names, self.variables);
+        let shown = &alias.name.value;
+        // A common table expression is found as a table of no columns.
+        for (known, there) in &mut self.tables.found {
+            if known.eq_ignore_ascii_case(shown) && there.is_empty() {
+                there.clone_from(&columns);
+            }
+        }
+        self.tables.found.push((shown.clone(), columns));
+    }
+}
+
+impl Visitor for Derived<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.learn(&cte.alias, &cte.query);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Derived { subquery, alias: Some(alias), .. } = factor {
+            self.learn(alias, subquery);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 impl Tables {
     /// Looks up every table that a statement or a part of one reads.
     pub(crate) fn of(connection: &Connection, node: &impl Visit) -> rusqlite::Result<Self> {
@@ -98,6 +144,92 @@ impl Tables {
             tables.add(connection, &shown, &table)?;
         }
         Ok(tables)
+    }
+
+    /// Learns the columns of common table expressions and derived tables, once the tables are known.
+    pub(crate) fn derive(&mut self, node: &impl Visit, variables: &Variables) {
+        let _ = node.visit(&mut Derived { tables: self, variables });
+    }
+
+    /// Whether a column is a table's own, and not one of a derived table.
+    pub(crate) fn is_own(&self, expr: &Expr) -> bool {
+        let (table, column) = match expr {
+            Expr::Identifier(column) => (None, column),
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [.., table, column] => (Some(&table.value), column),
+                _ => return false,
+            },
+            _ => return false,
+        };
+        let named = |shown: &str| table.is_none_or(|table| table.eq_ignore_ascii_case(shown));
+        let mut columns =
+            self.found.iter().filter(|(shown, _)| named(shown)).flat_map(|(_, columns)| columns);
+        columns.any(|found| found.own && found.name.eq_ignore_ascii_case(&column.value))
+    }
+
+    /// The columns of a query, where its form tells their types.
+    fn columns_of(&self, query: &Query, names: &[Ident], variables: &Variables) -> Vec<TableColumn> {
+        let mut columns = Vec::new();
+        let mut body = query.body.as_ref();
+        while let SetExpr::SetOperation { left, .. } = body {
+            body = left;
+        }
+        let mut add = |name: &str, sql_type: Option<SqlType>| {
+            let name = names.get(columns.len()).map_or(name, |name| &name.value).to_owned();
+            columns.push(TableColumn {
+                name,
+                sql_type: sql_type.unwrap_or(SqlType::NVarChar(None)),
+                declared: sql_type.is_some(),
+                identity: None,
+                default: None,
+                computed: false,
+                own: false,
+            });
+        };
+        let of = |expr: &Expr| infer(expr, self, variables);
+        match body {
+            SetExpr::Values(values) => {
+                values
+                    .rows
+                    .first()
+                    .into_iter()
+                    .flat_map(|row| &row.content)
+                    .for_each(|expr| add("", of(expr)));
+            }
+            SetExpr::Select(select) => {
+                for item in &select.projection {
+                    match item {
+                        SelectItem::ExprWithAlias { expr, alias } => add(&alias.value, of(expr)),
+                        SelectItem::UnnamedExpr(expr) => match expr {
+                            Expr::Identifier(name) => add(&name.value, of(expr)),
+                            Expr::CompoundIdentifier(parts) => {
+                                add(parts.last().map_or("", |name| &name.value), of(expr));
+                            }
+                            _ => add("", of(expr)),
+                        },
+                        // `*` of one table; of several, their names would have to be told apart.
+                        _ => {
+                            let shown = match select.from.first().map(|from| &from.relation) {
+                                Some(TableFactor::Table { name, alias, .. }) => alias
+                                    .as_ref()
+                                    .map_or_else(|| last_part(name), |alias| alias.name.value.clone()),
+                                Some(TableFactor::Derived { alias: Some(alias), .. }) => {
+                                    alias.name.value.clone()
+                                }
+                                _ => return Vec::new(),
+                            };
+                            let known =
+                                self.found.iter().rfind(|(known, _)| known.eq_ignore_ascii_case(&shown));
+                            for column in known.iter().flat_map(|(_, columns)| columns) {
+                                add(&column.name, Some(column.sql_type).filter(|_| column.declared));
+                            }
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+        columns
     }
 
     pub(crate) fn add(&mut self, connection: &Connection, shown: &str, table: &str) -> rusqlite::Result<()> {
@@ -168,6 +300,21 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
         Expr::BinaryOp { left, op: BinaryOperator::BitwiseAnd | BinaryOperator::BitwiseOr, right } => {
             Some(of(left)?.stronger(of(right)?))
         }
+        // Not translated yet: what the translation makes of it.
+        Expr::BinaryOp { left, op, right } => {
+            let name = match op {
+                BinaryOperator::Plus => "__add",
+                BinaryOperator::Minus => "__sub",
+                BinaryOperator::Multiply => "__mul",
+                BinaryOperator::Divide => "__div",
+                BinaryOperator::Modulo => "__mod",
+                _ => return None,
+            };
+            Some(arithmetic(name, of(left)?, of(right)?))
+        }
+        Expr::Cast { data_type, .. } | Expr::Convert { data_type: Some(data_type), .. } => {
+            cast_type(data_type).ok()
+        }
         Expr::Case { conditions, else_result, .. } => {
             strongest(&mut conditions.iter().map(|when| &when.result).chain(else_result.as_deref()))
         }
@@ -180,10 +327,22 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
             _ => None,
         },
         Expr::Function(function) => {
-            let name = last_part(&function.name).to_lowercase();
+            let written = last_part(&function.name).to_lowercase();
+            let name =
+                OWN.iter().find(|(there, _)| *there == written).map_or(written.as_str(), |(_, here)| *here);
             let arguments = arguments(&function.args);
             let argument = |at: usize| arguments.get(at).copied().and_then(of);
-            Some(match name.as_str() {
+            if let Some(entry) = library::find(name) {
+                return match entry.gives {
+                    Gives::Type(found) => Some(found),
+                    Gives::Strongest(from) => strongest(&mut arguments.iter().skip(from).copied()),
+                    Gives::Like(at) => {
+                        let found = argument(at)?;
+                        Some(if found.is_text() { found.with_length(found.length()) } else { found })
+                    }
+                };
+            }
+            Some(match name {
                 "__as" | "__try_as" | "__assign" => match arguments.first()? {
                     Expr::Value(literal) => SqlType::parse(&literal.value.clone().into_string()?)?,
                     _ => return None,
@@ -191,10 +350,11 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
                 "coalesce" | "iif" if name == "iif" => strongest(&mut arguments.iter().skip(1).copied())?,
                 "coalesce" => strongest(&mut arguments.iter().copied())?,
                 "__add" | "__sub" | "__mul" | "__div" | "__mod" => {
-                    arithmetic(&name, argument(0)?, argument(1)?)
+                    arithmetic(name, argument(0)?, argument(1)?)
                 }
                 "nullif" | "max" | "min" | "lag" | "lead" | "first_value" | "last_value" | "abs"
-                | "__round" | "__floor" | "__ceiling" | "sign" => argument(0)?,
+                | "__floor" | "__ceiling" | "sign" => argument(0)?,
+                "count" if written == "count_big" => SqlType::BigInt,
                 "sum" | "avg" | "__trunc" => match argument(0)? {
                     SqlType::TinyInt | SqlType::SmallInt | SqlType::Bit => SqlType::Int,
                     SqlType::Decimal(_, scale) if name == "avg" => SqlType::Decimal(38, scale.max(6)),
@@ -204,17 +364,18 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
                     other => other,
                 },
                 "count" | "__len" | "__datalength" | "__charindex" | "__datediff" | "__datepart"
-                | "__day" | "__month" => SqlType::Int,
+                | "__day" | "__month" | "__year" => SqlType::Int,
+                "__stdev" | "__stdevp" | "__var" | "__varp" | "percent_rank" | "cume_dist" => SqlType::Float,
                 "row_number" | "rank" | "dense_rank" | "ntile" => SqlType::BigInt,
-                "upper" | "lower" | "__left" | "__right" | "__substring" | "ltrim" | "rtrim" | "trim" => {
-                    match argument(0)? {
-                        text if text.is_text() || text.is_binary() => text.with_length(text.length()),
-                        _ => SqlType::NVarChar(Some(4000)),
-                    }
-                }
-                "replace" | "concat" | "concat_ws" | "group_concat" | "__replicate" => {
-                    SqlType::NVarChar(Some(4000))
-                }
+                "__left" | "__right" | "__substring" => match argument(0)? {
+                    text if text.is_text() || text.is_binary() => text.with_length(text.length()),
+                    _ => SqlType::NVarChar(Some(4000)),
+                },
+                "__replicate" => SqlType::NVarChar(Some(4000)),
+                "group_concat" => match argument(0) {
+                    Some(SqlType::NVarChar(None) | SqlType::VarChar(None)) => SqlType::NVarChar(None),
+                    _ => SqlType::NVarChar(Some(4000)),
+                },
                 "__newid" => SqlType::Guid,
                 "__now_offset" => SqlType::DateTimeOffset(7),
                 "__now_datetime2" => SqlType::DateTime2(7),
@@ -223,7 +384,7 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
                     moment if moment.is_moment() => moment,
                     _ => SqlType::DateTime,
                 },
-                "sqrt" | "power" | "exp" | "sin" | "cos" | "tan" | "pi" | "log10" => SqlType::Float,
+                "pi" => SqlType::Float,
                 _ => return None,
             })
         }

@@ -5,15 +5,17 @@ use std::ops::ControlFlow;
 use sqlparser::{
     ast::{
         Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-        LimitClause, ObjectName, ObjectNamePart, Offset, OffsetRows, Query, Select, SelectItem, SetExpr,
-        Statement, TableAlias, TableFactor, TableFunctionArgs, Top, TopQuantity, Value as Literal, VisitMut,
-        VisitorMut,
+        LimitClause, ObjectName, ObjectNamePart, Offset, OffsetRows, OrderBy, OrderByKind, Query, Select,
+        SelectItem, SetExpr, Statement, TableAlias, TableFactor, TableFunctionArgs, Top, TopQuantity,
+        Value as Literal, VisitMut, VisitorMut,
     },
     dialect::MsSqlDialect,
     parser::Parser,
 };
 
 use super::{
+    expressions::{collated, is_column},
+    query::names,
     scope::{Tables, Variables, infer, table_name},
     standing::Standing,
 };
@@ -51,8 +53,38 @@ impl Translator<'_> {
             return Err(not_supported(clause));
         }
         let mut limit = None;
-        if let SetExpr::Select(select) = query.body.as_mut() {
-            limit = take_top(select)?;
+        match query.body.as_mut() {
+            SetExpr::Select(select) => limit = take_top(select)?,
+            // The first row's collations are the columns'.
+            SetExpr::Values(values) => {
+                for expr in values.rows.first_mut().into_iter().flat_map(|row| &mut row.content) {
+                    if self.infer(expr).is_some_and(SqlType::is_text) {
+                        *expr = collated(expr);
+                    }
+                }
+            }
+            _ => {}
+        }
+        let width = match query.body.as_ref() {
+            SetExpr::Select(select) => names(&select.projection).map(|names| names.len()),
+            _ => None,
+        };
+        if let Some(OrderBy { kind: OrderByKind::Expressions(sorts), .. }) = &mut query.order_by {
+            for sort in sorts {
+                if let Expr::Value(literal) = &sort.expr
+                    && let Literal::Number(place, _) = &literal.value
+                    && let (Some(width), Ok(place)) = (width, place.parse::<usize>())
+                    && !(1..=width).contains(&place)
+                {
+                    let message = format!(
+                        "The ORDER BY position number {place} is out of range of the number of items in the select list."
+                    );
+                    return Err(error(108, message));
+                }
+                if !is_column(&sort.expr) && self.infer(&sort.expr).is_some_and(SqlType::is_text) {
+                    sort.expr = collated(&sort.expr);
+                }
+            }
         }
         let offset = match query.limit_clause.take() {
             None => None,
@@ -246,6 +278,10 @@ fn flow(outcome: Result<(), SqlError>) -> Flow {
 impl VisitorMut for Translator<'_> {
     type Break = SqlError;
 
+    fn pre_visit_select(&mut self, select: &mut Select) -> Flow {
+        flow(super::grouping::check(select))
+    }
+
     fn post_visit_query(&mut self, query: &mut Query) -> Flow {
         flow(self.query(query))
     }
@@ -256,8 +292,19 @@ impl VisitorMut for Translator<'_> {
         }
         // A column that takes its alias from the front (`SELECT n = 1`) prints as one that takes it from behind.
         for item in &mut select.projection {
-            if let SelectItem::ExprWithAliases { .. } = item {
-                return ControlFlow::Break(not_supported("several aliases for one column"));
+            match item {
+                SelectItem::ExprWithAliases { .. } => {
+                    return ControlFlow::Break(not_supported("several aliases for one column"));
+                }
+                // What is sorted, grouped or compared by this column's name later is text of that collation.
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }
+                    if !is_column(expr)
+                        && !matches!(expr, Expr::Collate { .. })
+                        && self.infer(expr).is_some_and(SqlType::is_text) =>
+                {
+                    *expr = collated(expr);
+                }
+                _ => {}
             }
         }
         ControlFlow::Continue(())

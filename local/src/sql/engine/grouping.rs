@@ -1,0 +1,111 @@
+//! GROUP BY's rule: what is selected is grouped by, or is an aggregate. SQLite would take any row's value.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, GroupByExpr, Select, SelectItem, Visit, Visitor};
+
+use super::scope::last_part;
+use crate::sql::errors::{SqlError, error};
+
+const AGGREGATES: [&str; 13] = [
+    "approx_count_distinct",
+    "avg",
+    "count",
+    "count_big",
+    "grouping",
+    "max",
+    "min",
+    "stdev",
+    "stdevp",
+    "string_agg",
+    "sum",
+    "var",
+    "varp",
+];
+
+fn is_aggregate(expr: &Expr) -> bool {
+    matches!(expr, Expr::Function(function) if function.over.is_none()
+        && AGGREGATES.contains(&last_part(&function.name).to_lowercase().as_str()))
+}
+
+/// The first column outside of aggregates, groups and subqueries; and whether there is an aggregate.
+struct Loose<'a> {
+    groups: &'a [Expr],
+    inside: usize,
+    aggregates: bool,
+    column: Option<String>,
+}
+
+impl Visitor for Loose<'_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        let aggregate = is_aggregate(expr);
+        self.aggregates |= aggregate && self.inside == 0;
+        let closed = aggregate
+            || self.inside > 0
+            || matches!(expr, Expr::Subquery(_) | Expr::Exists { .. })
+            || self.groups.iter().any(|group| same(group, expr));
+        if closed {
+            self.inside += 1;
+        } else if let Some(name) = column(expr)
+            && self.column.is_none()
+        {
+            self.column = Some(name);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+        self.inside = self.inside.saturating_sub(1);
+        ControlFlow::Continue(())
+    }
+}
+
+fn column(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(ident) if !ident.value.starts_with('@') || ident.quote_style.is_some() => {
+            Some(ident.value.clone())
+        }
+        Expr::CompoundIdentifier(parts) => {
+            Some(parts.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join("."))
+        }
+        _ => None,
+    }
+}
+
+fn same(group: &Expr, expr: &Expr) -> bool {
+    let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_lowercase();
+    match (column(group), column(expr)) {
+        // One of them may say the table and the other not.
+        (Some(a), Some(b)) => {
+            last(&a) == last(&b) && (a.eq_ignore_ascii_case(&b) || a.contains('.') != b.contains('.'))
+        }
+        _ => group == expr || group.to_string().eq_ignore_ascii_case(&expr.to_string()),
+    }
+}
+
+/// Refuses a column that is neither grouped by nor in an aggregate (8120).
+pub(super) fn check(select: &Select) -> Result<(), SqlError> {
+    let groups: &[Expr] = match &select.group_by {
+        GroupByExpr::Expressions(groups, _) => groups,
+        GroupByExpr::All(_) => return Ok(()),
+    };
+    let mut loose = Loose { groups, inside: 0, aggregates: false, column: None };
+    for item in &select.projection {
+        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+            loose.inside = 0;
+            let _ = expr.visit(&mut loose);
+        }
+    }
+    match loose.column {
+        Some(column) if loose.aggregates || !groups.is_empty() => {
+            let message = format!(
+                "Column '{column}' is invalid in the select list because it is not contained in either an aggregate \
+                 function or the GROUP BY clause."
+            );
+            Err(error(8120, message))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,69 @@
+//! T-SQL's functions by name: how many arguments each takes, what it gives, and what it does.
+
+use rusqlite::types::Value;
+use sqlparser::ast::Expr;
+
+use super::{calendar, maths, texts};
+use crate::sql::{
+    errors::{SqlError, error},
+    types::SqlType,
+};
+
+pub(super) type Given<'a> = &'a [Value];
+pub(super) type Answer = Result<Value, SqlError>;
+
+/// What type a function gives.
+#[derive(Clone, Copy)]
+pub(super) enum Gives {
+    Type(SqlType),
+    /// That of its first argument, or of the one at this place.
+    Like(usize),
+    /// The strongest of its arguments from this place on.
+    Strongest(usize),
+}
+
+/// A function. SQLite has it with two underscores before its name.
+pub(super) struct Entry {
+    pub(super) name: &'static str,
+    pub(super) least: usize,
+    pub(super) most: usize,
+    pub(super) gives: Gives,
+    pub(super) body: fn(Given<'_>) -> Answer,
+}
+
+/// A row of a table of functions.
+pub(super) const fn entry(
+    name: &'static str,
+    (least, most): (usize, usize),
+    gives: Gives,
+    body: fn(Given<'_>) -> Answer,
+) -> Entry {
+    Entry { name, least, most, gives, body }
+}
+
+pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
+    [texts::ENTRIES, maths::ENTRIES, calendar::ENTRIES].into_iter().flatten()
+}
+
+/// The function of that name in T-SQL, or of SQLite's name for it.
+pub(super) fn find(name: &str) -> Option<&'static Entry> {
+    let name = name.strip_prefix("__").unwrap_or(name);
+    all().find(|entry| entry.name == name)
+}
+
+/// Refuses a call with too few or too many arguments.
+pub(super) fn counted(entry: &Entry, arguments: &[Expr]) -> Result<(), SqlError> {
+    if (entry.least..=entry.most).contains(&arguments.len()) {
+        return Ok(());
+    }
+    let count = if entry.least == entry.most {
+        entry.least.to_string()
+    } else {
+        format!("{} to {}", entry.least, entry.most)
+    };
+    Err(error(174, format!("The {} function requires {count} argument(s).", entry.name)))
+}
+
+pub(super) fn has_null(given: Given<'_>) -> bool {
+    given.contains(&Value::Null)
+}

@@ -1,0 +1,177 @@
+//! Functions of text, numbers and dates, and what operators do: values that SQL Server gives.
+
+mod common;
+
+use common::{azure, fails, rows, run};
+
+#[tokio::test]
+async fn functions_give_what_sql_server_s_give() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    for (text, expected) in [
+        ("SELECT CONCAT_WS('-', 'a', NULL, 'b'), CONCAT('a', NULL, 1, 2.5)", "a-b, a12.5"),
+        ("SELECT TRIM('  x '), LTRIM(' x'), RTRIM('x '), TRIM('.,' FROM '..x,')", "x, x, x, x"),
+        (
+            "SELECT STUFF('abcdef', 2, 3, 'XY'), REVERSE('abc'), SPACE(2) + 'x', REPLICATE('ab', 2)",
+            "aXYef, cba,   x, abab",
+        ),
+        ("SELECT STUFF('abc', 9, 1, 'x'), STUFF('abc', 1, 0, NULL)", "NULL, abc"),
+        ("SELECT UNICODE(N'€'), CHAR(65), NCHAR(8364), ASCII('€')", "8364, A, €, 128"),
+        (
+            "SELECT PATINDEX('%B%', 'abc'), PATINDEX('b%', 'abc'), CHARINDEX('B', 'abc'), CHARINDEX('c', 'abcabc', 4)",
+            "2, 0, 2, 6",
+        ),
+        (
+            "SELECT QUOTENAME('a]b'), QUOTENAME('a''b', ''''), TRANSLATE('abc', 'ab', 'xy')",
+            "[a]]b], 'a''b', xyc",
+        ),
+        ("SELECT SOUNDEX('Robert'), SOUNDEX('Tymczak'), DIFFERENCE('Green', 'Greene')", "R163, T522, 4"),
+        ("SELECT REPLACE('abcABC', 'b', 'x'), UPPER(N'žluť'), LOWER(N'ŽLUŤ')", "axcAxC, ŽLUŤ, žluť"),
+        (
+            "SELECT STR(3.14159, 6, 2), CHOOSE(2, 'a', 'b'), CHOOSE(3, 'a', 'b'), GREATEST(1, 5, 3), LEAST(4, 2)",
+            "  3.14, b, NULL, 5, 2",
+        ),
+        (
+            "SELECT ISNUMERIC('12'), ISNUMERIC('x'), ISDATE('2026-01-01'), TRY_CAST('x' AS int), TRY_CONVERT(int, '5')",
+            "1, 0, 1, NULL, 5",
+        ),
+        (
+            "SELECT FORMAT(1234.5, 'N2'), FORMAT(CAST('2026-01-05' AS date), 'dd/MM/yyyy'), FORMAT(5, '000')",
+            "1,234.50, 05/01/2026, 005",
+        ),
+        (
+            "DECLARE @d datetime2(3) = '2026-03-04T05:06:07.89'; SELECT CONVERT(varchar(30), @d, 103), \
+             CONVERT(varchar(30), @d, 112), CONVERT(varchar(30), @d, 126), CONVERT(varchar(8), @d, 108), CAST(@d AS varchar(30))",
+            "04/03/2026, 20260304, 2026-03-04T05:06:07.890, 05:06:07, 2026-03-04 05:06:07.890",
+        ),
+        (
+            "DECLARE @d datetime = '2026-03-04T05:06:07'; SELECT CAST(@d AS varchar(30)), CONVERT(varchar(30), @d, 121), \
+             CONVERT(varchar(30), @d, 126), CONVERT(varchar(10), CAST(@d AS date), 104), CAST(CAST(@d AS date) AS varchar(10))",
+            "Mar  4 2026  5:06AM, 2026-03-04 05:06:07.000, 2026-03-04T05:06:07, 04.03.2026, 2026-03-04",
+        ),
+        (
+            "SELECT CONVERT(varchar(10), CONVERT(date, '04/03/2026', 103)), CONVERT(varchar(10), 0x4142, 2), CONVERT(varbinary(2), '0x4142', 1)",
+            "2026-03-04, 4142, 0x4142",
+        ),
+        (
+            "SELECT DATEDIFF_BIG(second, '2000-01-01', '2100-01-01'), DATEPART(weekday, '2026-01-05'), \
+             DATENAME(month, '2026-01-05'), DATENAME(dw, '2026-01-05'), DATEPART(dayofyear, '2026-02-01'), DATEPART(iso_week, '2027-01-01')",
+            "3155760000, 2, January, Monday, 32, 53",
+        ),
+        (
+            "SELECT CAST(EOMONTH('2026-02-05') AS varchar(10)), CAST(EOMONTH('2026-02-05', 1) AS varchar(10)), \
+             CAST(DATEFROMPARTS(2026, 2, 3) AS varchar(10)), YEAR('2026-01-01'), MONTH('2026-02-01'), DAY('2026-02-03')",
+            "2026-02-28, 2026-03-31, 2026-02-03, 2026, 2, 3",
+        ),
+        (
+            "SELECT CAST(DATETRUNC(month, CAST('2026-02-15T10:11:12' AS datetime2(0))) AS varchar(30)), \
+             CAST(SWITCHOFFSET(CAST('2026-01-01T00:00:00+02:00' AS datetimeoffset(0)), '-05:00') AS varchar(40))",
+            "2026-02-01 00:00:00, 2025-12-31 17:00:00.0000000 -05:00",
+        ),
+        (
+            "SELECT CAST(DATEADD(month, 1, '2026-01-31') AS varchar(20)), DATEDIFF(hour, '2026-01-01', '2026-01-02')",
+            "Feb 28 2026 12:00AM, 24",
+        ),
+        (
+            "SELECT ROUND(123.456, 2), ROUND(1250, -2), ROUND(123.456, 1, 1), POWER(2, 10), SQUARE(3), SIGN(-3)",
+            "123.460, 1300, 123.400, 1024, 9, -1",
+        ),
+        (
+            "SELECT LOG(8, 2), LOG10(100), LOG(EXP(1)), ATN2(0, 1), DEGREES(PI()), ~5, 5 ^ 3, 6 & 3, 4 | 1",
+            "3, 2, 1, 0, 180, -6, 6, 2, 5",
+        ),
+        ("SELECT CASE WHEN RAND() BETWEEN 0 AND 1 THEN 1 END, LEN(CAST(NEWID() AS char(36)))", "1, 36"),
+        (
+            "SELECT STRING_AGG(x, ', ') WITHIN GROUP (ORDER BY x DESC) FROM (VALUES ('a'), ('c'), ('b')) AS v(x)",
+            "c, b, a",
+        ),
+        (
+            "SELECT VARP(x), STDEVP(x), COUNT(DISTINCT x), AVG(x) FROM (VALUES (1), (3), (3), (5)) AS v(x)",
+            "2, 1.4142135623730951, 3, 3",
+        ),
+        (
+            "DECLARE @o int; EXEC sp_executesql N'SET @x = @y + 1', N'@x int OUTPUT, @y int', @x = @o OUTPUT, @y = 4; SELECT @o",
+            "5",
+        ),
+        ("DECLARE @i int = 5; SET @i += 2; SET @i -= 1; SET @i *= 3; SELECT @i", "18"),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+    for (text, expected) in [
+        ("SELECT STUFF('a', 1)", 174),
+        ("SELECT TRANSLATE('abc', 'ab', 'x')", 9828),
+        ("SELECT LOG(-1)", 3623),
+        ("SELECT CONVERT(varchar(30), GETDATE(), 999)", 281),
+        ("SELECT DATEFROMPARTS(2026, 2, 30)", 289),
+        ("SELECT DATEDIFF(second, '1900-01-01', '2100-01-01')", 535),
+        ("SELECT DATEADD(nope, 1, '2026-01-01')", 155),
+    ] {
+        assert_eq!(fails(&mut sql, text).await, expected, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn arithmetic_is_that_of_the_operands_types() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(&mut sql, "CREATE TABLE t (n int, d decimal(9, 2), s nvarchar(5)); INSERT t VALUES (7, 7, '7')")
+        .await;
+    for (text, expected) in [
+        ("SELECT n / 2, -7 / 2, n % -3, n / 2.0, d / 2 FROM t", "3, -3, 1, 3.500000, 3.500000"),
+        ("WITH c AS (SELECT d AS x FROM t) SELECT x / 2 FROM c", "3.500000"),
+        ("SELECT x / 2 FROM (SELECT d + 0 AS x FROM t) AS v", "3.500000"),
+        ("SELECT 'a' + NULL, NULL + 1, '1' + 1, 1 + '2', s + 1, s + 'b' FROM t", "NULL, NULL, 2, 3, 8, 7b"),
+        (
+            "SELECT CAST(1.5 AS int), CAST(-1.5 AS int), CAST(2.5 AS decimal(5, 0)), CAST('true' AS bit), $1.5",
+            "1, -1, 3.0, 1, 1.5",
+        ),
+        ("SELECT n FROM t WHERE s = 7 AND n = '7' AND d = n", "7"),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+    for (text, expected) in [
+        ("SELECT 2147483647 + 1", 8115),
+        ("SELECT SUM(x) FROM (VALUES (2147483647), (1)) AS v(x)", 8115),
+        ("SELECT 9223372036854775807 + 1", 8115),
+        ("SELECT CAST(123456 AS decimal(5, 2))", 8115),
+        ("SELECT CAST(300 AS tinyint)", 220),
+        ("SELECT 'x' + 1", 245),
+        ("SELECT n FROM t WHERE 'x' = n", 245),
+        ("SELECT s, COUNT(*) FROM t", 8120),
+        ("SELECT s FROM t GROUP BY n", 8120),
+        ("SELECT n FROM t ORDER BY 5", 108),
+    ] {
+        assert_eq!(fails(&mut sql, text).await, expected, "{text}");
+    }
+    let grouped = "SELECT t.n + 1, MAX(s), COUNT(*) OVER () FROM t GROUP BY n, t.n + 1";
+    assert_eq!(rows(&mut sql, grouped).await, "8, 7, 1");
+}
+
+#[tokio::test]
+async fn text_compares_without_case_and_without_blanks_at_the_end() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE t (v nvarchar(20) UNIQUE, b varchar(9) COLLATE Latin1_General_CS_AS); \
+         INSERT t VALUES ('b', 'x'), ('A', 'X'), (N'é', 'y'), ('E', 'Y'), ('f', NULL), ('_x', NULL), ('1', NULL)",
+    )
+    .await;
+    for (text, expected) in [
+        ("SELECT v FROM t ORDER BY v", "_x | 1 | A | b | E | é | f"),
+        ("SELECT v FROM t WHERE v IN ('a ', N'É') ORDER BY v", "A | é"),
+        ("SELECT COUNT(*) FROM t WHERE v = 'B  '", "1"),
+        ("SELECT COUNT(*) FROM t WHERE v = 'B' COLLATE Latin1_General_BIN2", "0"),
+        ("SELECT COUNT(*) FROM t WHERE b = 'x'", "1"),
+        ("SELECT IIF('abc' = 'ABC ', 1, 0), IIF(N'É' = N'é', 1, 0), IIF(N'ä' = N'a', 1, 0)", "1, 1, 0"),
+        ("SELECT x, COUNT(*) FROM (VALUES ('a'), ('A '), (N'É'), (N'é')) AS v(x) GROUP BY x", "a, 2 | É, 2"),
+        ("SELECT DISTINCT v + '' FROM (SELECT 'a' AS v UNION ALL SELECT 'A') AS u", "a"),
+        ("SELECT COUNT(*) FROM (SELECT UPPER(v) AS u FROM t) AS x WHERE u = 'a'", "1"),
+        ("SELECT COUNT(*) FROM (SELECT 'a' AS x UNION SELECT 'A') AS v", "1"),
+        ("SELECT COUNT(*) FROM t WHERE v LIKE N'É%'", "1"),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+    assert_eq!(fails(&mut sql, "INSERT t (v) VALUES (N'É ')").await, 2627);
+    assert_eq!(fails(&mut sql, "INSERT t (v) VALUES ('a')").await, 2627);
+}
