@@ -126,6 +126,7 @@ impl Session {
             standing: &standing,
             changed: false,
             locks: false,
+            applied: Vec::new(),
         };
         let mut expr = expr.clone();
         translator.apply(&mut expr)?;

@@ -63,6 +63,18 @@ impl Session {
                     self.drop_table(name, *if_exists)?;
                 }
             }
+            Statement::Drop { object_type: ObjectType::View, names, if_exists, .. } => {
+                for name in names {
+                    self.drop_view(name, *if_exists)?;
+                }
+            }
+            Statement::CreateView(create) if !create.materialized && !create.temporary => {
+                let columns: Vec<Ident> = create.columns.iter().map(|column| column.name.clone()).collect();
+                self.make_view(&create.name, &columns, &create.query, (true, create.or_alter))?;
+            }
+            Statement::AlterView { name, columns, query, .. } => {
+                self.make_view(name, columns, query, (false, true))?;
+            }
             Statement::Drop { object_type: ObjectType::Index, names, if_exists, table, .. } => {
                 for name in names {
                     self.drop_index(name, table.as_ref(), *if_exists)?;
@@ -280,6 +292,12 @@ impl Session {
                 plain(name)
             );
             return Err(SqlError { state: 5, class: 11, ..error(3701, message) });
+        }
+        if self.is_view(&table)? == Some(true) {
+            let name = plain(name);
+            let message =
+                format!("Cannot use DROP TABLE with '{name}' because '{name}' is a view. Use DROP VIEW.");
+            return Err(error(3705, message));
         }
         if let Some(other) = self.referring(&table)? {
             let message = format!(

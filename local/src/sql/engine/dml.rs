@@ -77,6 +77,7 @@ impl Session {
             standing: &standing,
             changed: true,
             locks: false,
+            applied: Vec::new(),
         };
         let mut node = node.clone();
         translator.apply(&mut node)?;

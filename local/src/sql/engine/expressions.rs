@@ -55,6 +55,12 @@ pub(super) fn collated(text: &Expr) -> Expr {
     Expr::Collate { expr: Box::new(text.clone()), collation }
 }
 
+/// Whether an expression's text is JSON to those that take JSON: no string, but what is in it.
+fn gives_json(expr: &Expr) -> bool {
+    matches!(expr, Expr::Function(function)
+        if ["__json_query", "__json_modify"].contains(&last_part(&function.name).as_str()))
+}
+
 fn int_at_least(found: SqlType) -> SqlType {
     if found == SqlType::Bit { SqlType::Int } else { found }
 }
@@ -71,6 +77,10 @@ fn within(left: &Expr, right: &Expr, negated: bool) -> Result<Expr, SqlError> {
 
 impl Translator<'_> {
     pub(super) fn expr(&mut self, expr: &mut Expr) -> Result<(), SqlError> {
+        if let Some(place) = self.applied_column(expr) {
+            *expr = place;
+            return Ok(());
+        }
         let made = match expr {
             Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.starts_with('@') => {
                 if ident.value.starts_with("@@") {
@@ -307,6 +317,11 @@ impl Translator<'_> {
         let given: Vec<Expr> = arguments(&function.args).into_iter().cloned().collect();
         if let Some(made) = self.standing.call(&name, &given)? {
             return Ok(Some(made));
+        }
+        if name == "json_modify" && given.get(2).is_some_and(gives_json) {
+            let mut given = given;
+            given.push(number("1"));
+            return Ok(Some(call("__json_modify", given)));
         }
         let entry = library::find(&name).filter(|_| !name.starts_with("__"));
         if let Some(entry) = entry {

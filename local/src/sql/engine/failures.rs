@@ -89,6 +89,9 @@ pub(crate) fn told(failure: &Error, doing: &Doing, connection: &Connection) -> S
     if text.contains("no such function") || text.contains("wrong number of arguments") {
         return error(174, format!("A function was called wrongly: {text}."));
     }
+    if text.contains("because it is a view") {
+        return not_supported("changing the rows of a view");
+    }
     if text.contains("values for") && text.contains("columns") {
         return error(213, "Column name or number of supplied values does not match table definition.");
     }

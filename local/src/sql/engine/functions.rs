@@ -11,6 +11,7 @@ use rusqlite::{
 use super::{
     aggregates, collation,
     dates::{date_add, date_diff, date_part},
+    for_json,
     format::styled,
     library,
     like::like,
@@ -131,6 +132,7 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     }
     add("__styled", 4, pure, |v| styled(&v[0], whole(&v[1]), whole(&v[2]), whole(&v[3]) != 0))?;
     aggregates::register(connection)?;
+    for_json::register(connection)?;
     collation::register(connection)?;
     add("__as", 2, pure, |v| convert::convert(v[1].clone(), type_of(&v[0])?))?;
     add("__try_as", 2, pure, |v| Ok(convert::convert(v[1].clone(), type_of(&v[0])?).unwrap_or(Value::Null)))?;

@@ -3,6 +3,7 @@
 
 mod aggregates;
 mod alter;
+mod apply;
 mod calendar;
 mod changes;
 mod collation;
@@ -15,11 +16,13 @@ mod dml;
 mod elements;
 mod expressions;
 mod failures;
+mod for_json;
 mod format;
 mod functions;
 mod grouping;
 mod identity;
 mod interrupt;
+mod json;
 mod library;
 mod like;
 mod locks;
@@ -40,6 +43,7 @@ mod translate;
 mod type_info;
 mod unread;
 mod update;
+mod views;
 
 use std::{
     io,

@@ -210,6 +210,7 @@ impl Session {
 
     pub(crate) fn translate_query(&mut self, query: &Query) -> Result<Translated, SqlError> {
         let names = projection(&query.body).map(|select| names(&select.projection));
+        let json = query.for_clause.is_some();
         let tables = self.tables(query)?;
         let standing = self.standing();
         let mut written = Vec::new();
@@ -223,6 +224,7 @@ impl Session {
             standing: &standing,
             changed: false,
             locks: false,
+            applied: Vec::new(),
         };
         let mut query = query.clone();
         translator.apply(&mut query)?;
@@ -234,7 +236,9 @@ impl Session {
                 _ => None,
             })
         });
-        let columns = match (names.flatten(), types) {
+        // FOR JSON makes one column of all.
+        let names = names.flatten().filter(|_| !json);
+        let columns = match (names, types) {
             (Some(names), Some(types)) => Some(names.into_iter().zip(types).collect()),
             _ => None,
         };

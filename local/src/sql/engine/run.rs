@@ -245,6 +245,7 @@ impl Session {
             standing: &standing,
             changed: false,
             locks: false,
+            applied: Vec::new(),
         };
         translator.apply(&mut expr)?;
         let found = infer(&expr, &tables, &self.variables).filter(|_| after.is_empty());

@@ -376,6 +376,7 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
                     Some(SqlType::NVarChar(None) | SqlType::VarChar(None)) => SqlType::NVarChar(None),
                     _ => SqlType::NVarChar(Some(4000)),
                 },
+                "__json_rows" => SqlType::NVarChar(None),
                 "__newid" => SqlType::Guid,
                 "__now_offset" => SqlType::DateTimeOffset(7),
                 "__now_datetime2" => SqlType::DateTime2(7),

@@ -14,6 +14,7 @@ use sqlparser::{
 };
 
 use super::{
+    apply::Applied,
     expressions::{collated, is_column},
     query::names,
     scope::{Tables, Variables, infer, table_name},
@@ -31,6 +32,8 @@ pub(crate) struct Translator<'a> {
     pub(crate) changed: bool,
     /// A hint asks for locks that a plain read does not take.
     pub(crate) locks: bool,
+    /// The sources whose columns are places in an array.
+    pub(crate) applied: Vec<Applied>,
 }
 
 type Flow = ControlFlow<SqlError>;
@@ -49,9 +52,6 @@ impl Translator<'_> {
     }
 
     pub(super) fn query(&mut self, query: &mut Query) -> Result<(), SqlError> {
-        if let Some(clause) = &query.for_clause {
-            return Err(not_supported(clause));
-        }
         let mut limit = None;
         match query.body.as_mut() {
             SetExpr::Select(select) => limit = take_top(select)?,
@@ -107,6 +107,11 @@ impl Translator<'_> {
         Ok(())
     }
 
+    fn finished(&mut self, query: &mut Query) -> Result<(), SqlError> {
+        self.query(query)?;
+        self.for_json(query)
+    }
+
     pub(super) fn relation(&mut self, name: &mut ObjectName) -> Result<(), SqlError> {
         let parts: Vec<&Ident> = name.0.iter().filter_map(ObjectNamePart::as_ident).collect();
         known_place(&parts, &self.standing.database)?;
@@ -115,6 +120,9 @@ impl Translator<'_> {
     }
 
     pub(super) fn factor(&mut self, factor: &mut TableFactor) -> Result<(), SqlError> {
+        if self.apply_source(factor)? {
+            return Ok(());
+        }
         if let TableFactor::Table { args, with_hints, .. } = factor
             && with_hints.is_empty()
             && args.as_ref().is_some_and(are_hints)
@@ -279,11 +287,11 @@ impl VisitorMut for Translator<'_> {
     type Break = SqlError;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> Flow {
-        flow(super::grouping::check(select))
+        flow(super::grouping::check(select).and_then(|()| self.find_applied(select)))
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> Flow {
-        flow(self.query(query))
+        flow(self.finished(query))
     }
 
     fn post_visit_select(&mut self, select: &mut Select) -> Flow {

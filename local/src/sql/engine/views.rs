@@ -1,0 +1,94 @@
+//! CREATE, ALTER and DROP VIEW. SQLite keeps the translated query.
+
+use sqlparser::ast::{Ident, ObjectName, Query, SetExpr};
+
+use super::{
+    ddl::{already_there, quote},
+    failures::Doing,
+    query::names,
+    scope::table_name,
+    session::Session,
+    translate::plain,
+};
+use crate::sql::errors::{SqlError, error, invalid_object};
+
+impl Session {
+    /// Whether there is a view of that name (`true`), something else (`false`), or nothing.
+    pub(super) fn is_view(&self, name: &str) -> Result<Option<bool>, SqlError> {
+        let sql = "SELECT type = 'view' FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE \
+                   AND type IN ('table', 'view')";
+        let read = || -> rusqlite::Result<Option<bool>> {
+            let mut statement = self.connection.prepare(sql)?;
+            let mut rows = statement.query([name])?;
+            rows.next()?.map(|row| row.get(0)).transpose()
+        };
+        read().map_err(|failure| self.told(&failure, &Doing::default()))
+    }
+
+    /// `altering` replaces what is there, `creating` makes what is not.
+    pub(super) fn make_view(
+        &mut self,
+        name: &ObjectName,
+        columns: &[Ident],
+        query: &Query,
+        (creating, altering): (bool, bool),
+    ) -> Result<(), SqlError> {
+        self.check_schema(name)?;
+        let view = table_name(name);
+        match self.is_view(&view)? {
+            None if !creating => return Err(invalid_object(plain(name))),
+            Some(is_view) if !altering || !is_view => return Err(already_there(&plain(name))),
+            _ => {}
+        }
+        if let SetExpr::Select(select) = query.body.as_ref() {
+            if query.order_by.is_some() && select.top.is_none() && query.limit_clause.is_none() {
+                let message = "The ORDER BY clause is invalid in views, inline functions, derived tables, subqueries, and \
+                               common table expressions, unless TOP, OFFSET or FOR XML is also specified.";
+                return Err(error(1033, message));
+            }
+            let unnamed = names(&select.projection).and_then(|names| names.iter().position(String::is_empty));
+            if let Some(at) = unnamed.filter(|_| columns.is_empty()) {
+                let message = format!(
+                    "Create View or Function failed because no column name was specified for column {}.",
+                    at + 1
+                );
+                return Err(error(4511, message));
+            }
+        }
+        let translated = self.translate_query(query)?;
+        // The query must run: SQLite takes any.
+        self.query(&super::query::Translated {
+            sql: format!("SELECT * FROM ({}) LIMIT 0", translated.sql),
+            columns: None,
+            doing: translated.doing.clone(),
+            locks: false,
+        })?;
+        let list: Vec<String> = columns.iter().map(|column| quote(&column.value)).collect();
+        let list = if list.is_empty() { String::new() } else { format!(" ({})", list.join(", ")) };
+        self.writing(|session| {
+            session.transaction.changed_tables = true;
+            if altering {
+                session.run_definition(&format!("DROP VIEW IF EXISTS {}", quote(&view)))?;
+            }
+            session.run_definition(&format!("CREATE VIEW {}{list} AS {}", quote(&view), translated.sql))
+        })
+    }
+
+    pub(super) fn drop_view(&mut self, name: &ObjectName, if_exists: bool) -> Result<(), SqlError> {
+        let view = table_name(name);
+        match self.is_view(&view)? {
+            Some(true) => self.writing(|session| {
+                session.transaction.changed_tables = true;
+                session.run_definition(&format!("DROP VIEW {}", quote(&view)))
+            }),
+            _ if if_exists => Ok(()),
+            _ => {
+                let message = format!(
+                    "Cannot drop the view '{}', because it does not exist or you do not have permission.",
+                    plain(name)
+                );
+                Err(SqlError { state: 5, class: 11, ..error(3701, message) })
+            }
+        }
+    }
+}
