@@ -90,7 +90,8 @@ impl Session {
             }
             other => {
                 let shown = other.to_string();
-                let kind: Vec<&str> = shown.split_whitespace().take(3).collect();
+                let words = if matches!(other, Statement::Merge { .. }) { 1 } else { 3 };
+                let kind: Vec<&str> = shown.split_whitespace().take(words).collect();
                 return Err(not_supported(kind.join(" ")));
             }
         }

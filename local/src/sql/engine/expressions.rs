@@ -323,7 +323,10 @@ impl Translator<'_> {
             given.push(number("1"));
             return Ok(Some(call("__json_modify", given)));
         }
-        let entry = library::find(&name).filter(|_| !name.starts_with("__"));
+        if matches!(name.as_str(), "rollup" | "cube" | "grouping") {
+            return Err(not_supported(name.to_uppercase()));
+        }
+        let entry = library::known(&name);
         if let Some(entry) = entry {
             library::counted(entry, &given)?;
         }

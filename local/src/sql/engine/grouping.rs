@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{Expr, GroupByExpr, Select, SelectItem, Visit, Visitor};
 
 use super::scope::last_part;
-use crate::sql::errors::{SqlError, error};
+use crate::sql::errors::{SqlError, error, not_supported};
 
 const AGGREGATES: [&str; 13] = [
     "approx_count_distinct",
@@ -91,6 +91,16 @@ pub(super) fn check(select: &Select) -> Result<(), SqlError> {
         GroupByExpr::Expressions(groups, _) => groups,
         GroupByExpr::All(_) => return Ok(()),
     };
+    let sets = |group: &Expr| match group {
+        Expr::Rollup(_) | Expr::Cube(_) | Expr::GroupingSets(_) => true,
+        Expr::Function(function) => {
+            ["rollup", "cube"].contains(&last_part(&function.name).to_lowercase().as_str())
+        }
+        _ => false,
+    };
+    if groups.iter().any(sets) {
+        return Err(not_supported("GROUP BY with ROLLUP, CUBE or GROUPING SETS"));
+    }
     let mut loose = Loose { groups, inside: 0, aggregates: false, column: None };
     for item in &select.projection {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {

@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use sqlparser::ast::Expr;
 
-use super::{calendar, json, maths, texts};
+use super::{calendar, json, maths, names, texts};
 use crate::sql::{
     errors::{SqlError, error},
     types::SqlType,
@@ -42,13 +42,19 @@ pub(super) const fn entry(
 }
 
 pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
-    [texts::ENTRIES, maths::ENTRIES, calendar::ENTRIES, json::ENTRIES].into_iter().flatten()
+    [texts::ENTRIES, maths::ENTRIES, calendar::ENTRIES, json::ENTRIES, names::ENTRIES].into_iter().flatten()
 }
 
 /// The function of that name in T-SQL, or of SQLite's name for it.
 pub(super) fn find(name: &str) -> Option<&'static Entry> {
     let name = name.strip_prefix("__").unwrap_or(name);
     all().find(|entry| entry.name == name)
+}
+
+/// The function of that name, where T-SQL has one.
+pub(super) fn known(name: &str) -> Option<&'static Entry> {
+    const INNER: [&str; 4] = ["bit_not", "bit_xor", "byte_length", "deeper"];
+    find(name).filter(|_| !name.starts_with("__") && !name.starts_with("rows_of_") && !INNER.contains(&name))
 }
 
 /// Refuses a call with too few or too many arguments.

@@ -5,7 +5,7 @@ use sqlparser::{
     dialect::MsSqlDialect,
     keywords::Keyword,
     parser::{Parser, ParserError},
-    tokenizer::{Token, TokenWithSpan, Tokenizer},
+    tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
 };
 
 use super::{
@@ -87,8 +87,10 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Step>, SqlError> {
     if let Some(line) = too_long_a_chain(&tokens) {
         return Err(SqlError { line, ..error(191, "Some part of your SQL statement is nested too deeply.") });
     }
-    let parser = Parser::new(&dialect).with_recursion_limit(40).with_tokens_with_locations(adapted(tokens));
-    let mut script = Script::new(parser);
+    let mut recursions = Vec::new();
+    let adapted = adapted(tokens, &mut recursions);
+    let parser = Parser::new(&dialect).with_recursion_limit(40).with_tokens_with_locations(adapted);
+    let mut script = Script::new(parser, recursions);
     let mut steps = Vec::new();
     script.steps(&mut steps, &[], 0)?;
     Ok(steps)
@@ -115,7 +117,7 @@ fn too_long_a_chain(tokens: &[TokenWithSpan]) -> Option<u32> {
 
 /// Forms that `sqlparser` does not take, in forms that it does: a variable behind FETCH NEXT as a placeholder (they
 /// print the same), keys and indexes that say how they are stored, OPTION's hints, `!<` and `!>`.
-fn adapted(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+fn adapted(tokens: Vec<TokenWithSpan>, recursions: &mut Vec<(Location, u32)>) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let keyword = |token: &TokenWithSpan| match &token.token {
         Token::Word(word) if word.quote_style.is_none() => word.keyword,
@@ -148,8 +150,22 @@ fn adapted(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             {
                 continue;
             }
+            // These are functions without brackets there.
+            let caller = ["CURRENT_USER", "SESSION_USER", "SYSTEM_USER"];
+            if word.quote_style.is_none() && caller.iter().any(|name| word.value.eq_ignore_ascii_case(name)) {
+                let span = token.span;
+                out.extend([
+                    token,
+                    TokenWithSpan::new(Token::LParen, span),
+                    TokenWithSpan::new(Token::RParen, span),
+                ]);
+                last = Keyword::NoKeyword;
+                continue;
+            }
             if keyword(&token) == Keyword::OPTION {
-                hints(&mut tokens);
+                if let Some(limit) = hints(&mut tokens) {
+                    recursions.push((token.span.start, limit));
+                }
                 continue;
             }
             if matches!(last, Keyword::NEXT | Keyword::FIRST) && word.value.starts_with('@') {
@@ -162,19 +178,22 @@ fn adapted(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     out
 }
 
-/// Reads over the brackets behind OPTION: its hints change how SQL Server works, not what it answers.
-fn hints(tokens: &mut std::iter::Peekable<std::vec::IntoIter<TokenWithSpan>>) {
-    let mut depth = 0;
+/// Reads over the brackets behind OPTION: of its hints only MAXRECURSION, which is given back, changes an answer.
+fn hints(tokens: &mut std::iter::Peekable<std::vec::IntoIter<TokenWithSpan>>) -> Option<u32> {
+    let (mut depth, mut named, mut limit) = (0, false, None);
     for token in tokens {
-        match token.token {
+        match &token.token {
             Token::LParen => depth += 1,
             Token::RParen => depth -= 1,
+            Token::Word(word) => named = word.value.eq_ignore_ascii_case("MAXRECURSION"),
+            Token::Number(count, _) if named => limit = count.parse().ok(),
             _ => {}
         }
         if depth == 0 && !matches!(token.token, Token::Whitespace(_)) {
-            return;
+            break;
         }
     }
+    limit
 }
 
 /// A declared type as this endpoint knows it.

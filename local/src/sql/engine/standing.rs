@@ -53,6 +53,9 @@ impl Standing {
                 let time = self.lock_timeout.and_then(|time| i64::try_from(time).ok());
                 whole(SqlType::Int, time.unwrap_or(-1))
             }
+            "@@datefirst" => whole(SqlType::TinyInt, 7),
+            "@@language" => cast("__as", SqlType::NVarChar(Some(128)), text("us_english")),
+            "@@textsize" => whole(SqlType::Int, 2_147_483_647),
             "@@nestlevel" => whole(SqlType::Int, 0),
             "@@max_precision" => whole(SqlType::TinyInt, 38),
             other => return Err(not_supported(format!("the global variable {other}"))),
@@ -120,6 +123,23 @@ impl Standing {
                     Some(Value::Blob(_)) => return Err(not_supported("binary session context")),
                     _ => cast("__as", SqlType::NVarChar(Some(4000)), null()),
                 }
+            }
+            "object_name" => {
+                let object = arguments
+                    .first()
+                    .ok_or_else(|| error(174, "The object_name function requires 1 to 2 argument(s)."))?;
+                let found = format!("(SELECT name FROM \"sys.objects\" WHERE object_id = {object})");
+                cast("__as", name_type, Expr::Identifier(Ident::new(found)))
+            }
+            "col_length" => {
+                let [table, column] = arguments else {
+                    return Err(error(174, "The col_length function requires 2 argument(s)."));
+                };
+                let found = format!(
+                    "(SELECT __byte_length(type) FROM pragma_table_info(__object_name({table})) WHERE name = {column} \
+                     COLLATE NOCASE)"
+                );
+                cast("__as", SqlType::SmallInt, Expr::Identifier(Ident::new(found)))
             }
             "object_id" => {
                 let object = arguments

@@ -3,17 +3,20 @@
 use sqlparser::{
     ast::Expr,
     parser::{Parser, ParserError},
-    tokenizer::{Token, Word},
+    tokenizer::{Location, Token, Word},
 };
 
 use super::{
     commands::starts_statement,
+    recursion::limited,
     script::{Action, Step, refused},
 };
 use crate::sql::errors::{SqlError, error, not_supported, syntax};
 
 pub(super) struct Script<'a> {
     pub(super) parser: Parser<'a>,
+    /// Where OPTION gave a MAXRECURSION, and which.
+    recursions: Vec<(Location, u32)>,
 }
 
 /// How deep blocks may lie in one another.
@@ -22,8 +25,8 @@ pub(super) const DEPTH: usize = 32;
 pub(super) type Parsed<T> = Result<T, SqlError>;
 
 impl<'a> Script<'a> {
-    pub(super) fn new(parser: Parser<'a>) -> Self {
-        Script { parser }
+    pub(super) fn new(parser: Parser<'a>, recursions: Vec<(Location, u32)>) -> Self {
+        Script { parser, recursions }
     }
 
     pub(super) fn line(&self) -> u32 {
@@ -287,12 +290,19 @@ impl<'a> Script<'a> {
 
     pub(super) fn statement(&mut self) -> Parsed<Action> {
         let line = self.line();
+        let start = self.parser.peek_token_ref().span.start;
         if let Some(name) = self.never_read() {
             return Err(not_supported(name));
         }
         // It goes back to where it began when it fails.
         match self.parser.try_parse(|parser| parser.parse_statement()) {
-            Ok(statement) => Ok(Action::Statement(Box::new(statement))),
+            Ok(mut statement) => {
+                let end = self.parser.peek_token_ref().span.start;
+                // A hint stands before what follows the statement; the end of the batch has no place.
+                let here = |(at, _): &&(Location, u32)| *at >= start && (end.line == 0 || *at <= end);
+                limited(&mut statement, self.recursions.iter().find(here).map(|(_, limit)| *limit));
+                Ok(Action::Statement(Box::new(statement)))
+            }
             Err(failure) => {
                 let deep = matches!(failure, ParserError::RecursionLimitExceeded);
                 let unread = self.unread().filter(|_| !deep);

@@ -143,6 +143,8 @@ impl Translator<'_> {
                 named_columns(subquery, alias)
             }
             TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } => Ok(()),
+            TableFactor::Pivot { .. } => Err(not_supported("PIVOT")),
+            TableFactor::Unpivot { .. } => Err(not_supported("UNPIVOT")),
             other => Err(not_supported(format!("the table source {other}"))),
         }
     }
@@ -285,6 +287,10 @@ fn flow(outcome: Result<(), SqlError>) -> Flow {
 
 impl VisitorMut for Translator<'_> {
     type Break = SqlError;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> Flow {
+        flow(super::recursion::rewrite(query))
+    }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> Flow {
         flow(super::grouping::check(select).and_then(|()| self.find_applied(select)))
