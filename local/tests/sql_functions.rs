@@ -172,6 +172,8 @@ async fn text_compares_without_case_and_without_blanks_at_the_end() {
     ] {
         assert_eq!(rows(&mut sql, text).await, expected, "{text}");
     }
+    run(&mut sql, "ALTER TABLE t ALTER COLUMN b varchar(20) COLLATE SQL_Latin1_General_CP1_CI_AS").await;
+    assert_eq!(rows(&mut sql, "SELECT COUNT(*) FROM t WHERE b = 'x'").await, "2");
     assert_eq!(fails(&mut sql, "INSERT t (v) VALUES (N'É ')").await, 2627);
     assert_eq!(fails(&mut sql, "INSERT t (v) VALUES ('a')").await, 2627);
 }

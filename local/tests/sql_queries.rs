@@ -68,6 +68,9 @@ async fn windows_sets_and_hints_work() {
         ("SELECT * FROM t PIVOT (SUM(n) FOR g IN ([a], [b])) AS p", 40510),
         ("MERGE t USING (SELECT 1 AS id) AS s ON t.id = s.id WHEN MATCHED THEN DELETE;", 40510),
         ("GOTO done", 40510),
+        ("SELECT id FROM t WHERE id > ANY (SELECT 1)", 40510),
+        ("INSERT dbo.t (id, n) EXEC sp_who", 40510),
+        ("SELECT 1 << 2", 102),
         ("CREATE SCHEMA app", 40510),
     ] {
         assert_eq!(fails(&mut sql, text).await, number, "{text}");

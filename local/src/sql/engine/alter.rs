@@ -3,6 +3,7 @@
 use sqlparser::ast::{ColumnDef, ColumnOption, Ident, ObjectName, TableConstraint};
 
 use super::{
+    collation,
     constraints::{duplicates, index_columns},
     ddl::{Made, column_part, quote},
     elements::{Alteration, Element},
@@ -10,7 +11,7 @@ use super::{
     schema::split_default,
     script::sql_type,
     session::Session,
-    translate::text,
+    translate::{plain, text},
 };
 use crate::sql::errors::{SqlError, error, invalid_column};
 
@@ -231,13 +232,17 @@ impl Session {
             return Err(error(4924, message));
         };
         let not_null = column.options.iter().any(|option| option.option == ColumnOption::NotNull);
+        let collation = column.options.iter().find_map(|option| match &option.option {
+            ColumnOption::Collation(name) => Some(collation::named(&plain(name))),
+            _ => None,
+        });
         let mut type_name = declared.declared().to_uppercase();
         if let Some((seed, increment)) = known.identity {
             type_name.push_str(&format!(" IDENTITY({seed},{increment})"));
         }
         let default = part.find(" CONSTRAINT \"").or_else(|| part.find(" DEFAULT (")).unwrap_or(part.len());
         let default = part.split_off(default);
-        *part = column_part(&known.name, &type_name, declared, None, not_null) + &default;
+        *part = column_part(&known.name, &type_name, declared, collation, not_null) + &default;
         let changed = super::scope::TableColumn { sql_type: declared, ..known.clone() };
         let shown = quote(&known.name);
         let value = self.stored(&target, &changed, &shown);

@@ -184,6 +184,9 @@ impl Translator<'_> {
             }
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => within(left, right, false)?,
             Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => within(left, right, true)?,
+            Expr::AnyOp { compare_op, .. } | Expr::AllOp { compare_op, .. } => {
+                return Err(not_supported(format!("{compare_op} with ANY or ALL")));
+            }
             Expr::Function(function) => {
                 return self.function(function).map(|made| {
                     if let Some(made) = made {

@@ -12,6 +12,7 @@ mod constraints;
 mod database;
 mod dates;
 mod ddl;
+mod derived;
 mod dml;
 mod elements;
 mod expressions;

@@ -211,6 +211,8 @@ pub(super) fn refused(failure: ParserError, line: u32) -> SqlError {
             return SqlError { line, ..error(191, "Some part of your SQL statement is nested too deeply.") };
         }
     };
+    let text =
+        text.strip_prefix("No infix parser for token ").map_or(text.clone(), |rest| format!("found: {rest}"));
     let near = text.split_once("found: ").map(|(_, rest)| rest.split(" at Line").next().unwrap_or(rest));
     let place = text.split_once("at Line: ").and_then(|(_, rest)| rest.split(',').next()?.parse().ok());
     let mut found = syntax(near.unwrap_or(&text));

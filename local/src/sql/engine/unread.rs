@@ -103,12 +103,27 @@ impl Script<'_> {
         if first == "UPDATE" && self.upper(1) == "STATISTICS" {
             return Some("UPDATE STATISTICS".to_owned());
         }
+        if first == "INSERT" && self.feeds_on_procedure() {
+            return Some("INSERT … EXECUTE".to_owned());
+        }
         let (verb, kind) = self.definition()?;
         if verb == "ALTER" && kind == "TABLE" {
             return self.table_change();
         }
         let known = NEVER_READ.contains(&kind.as_str()) || OBJECTS.contains(&kind.as_str());
         (known || verb == "ALTER" && kind == "INDEX").then(|| format!("{verb} {kind}"))
+    }
+
+    /// Whether EXECUTE stands behind an INSERT's table and columns.
+    fn feeds_on_procedure(&self) -> bool {
+        // As many tokens as a table of SQL Server can have columns, with their commas.
+        let words = (1..2048).map(|ahead| (ahead, self.upper(ahead)));
+        let mut ends = words.take_while(|(ahead, word)| {
+            use sqlparser::tokenizer::Token;
+            !matches!(self.parser.peek_nth_token_ref(*ahead).token, Token::EOF | Token::SemiColon)
+                && !matches!(word.as_str(), "VALUES" | "SELECT" | "DEFAULT" | "WITH")
+        });
+        ends.any(|(_, word)| matches!(word.as_str(), "EXEC" | "EXECUTE"))
     }
 
     /// What stands behind the name of ALTER TABLE's table: one part, or up to three with dots between.
