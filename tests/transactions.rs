@@ -254,9 +254,9 @@ async fn a_transaction_with_an_operation_still_under_way_elsewhere_is_neither_wa
         let outcome = session.transaction(async {
             insert(&session, 1).await?;
             let inside = session::current()?;
-            tokio::spawn(async move { inside.batch("WAITFOR DELAY '00:00:30'").await });
             let requests = || azure.sql.sessions()[0].requests;
             let before = requests();
+            tokio::spawn(async move { inside.batch("WAITFOR DELAY '00:00:30'").await });
             common::eventually(|| requests() > before).await;
             if ends_well { Ok(()) } else { Err(Error::NotFound("stop".into())) }
         });
