@@ -298,7 +298,14 @@ fn two_sources_that_say_the_same_are_one_and_two_that_differ_are_an_error_that_n
     for (name, text, differing) in [
         ("AZURE_SQL_CONNECTIONSTRING", "Server=h;Database=b", "in Database"),
         ("AZURE_SQL_SERVER", "other", "in Server, Database"),
-        ("SQLAZURECONNSTR_SqlConnectionString", "Server=h;Database=a;Uid=u;Pwd=p", "in the login"),
+        ("SQLAZURECONNSTR_SqlConnectionString", "Server=h;Database=a;Uid=u;Pwd=p", "(in the login)"),
+        ("AZURE_SQL_CONNECTIONSTRING", "Server=h;Database=a;Encrypt=Strict", "(in Encrypt)"),
+        (
+            "AZURE_SQL_CONNECTIONSTRING",
+            "Server=h;Database=a;ServerCertificate=x",
+            "(in the trusted certificates)",
+        ),
+        ("AZURE_SQL_CONNECTIONSTRING", "Server=h;Database=a;Connect Timeout=7", "(in a timeout or a name)"),
     ] {
         let error = from(&[one, (name, text)]).expect_err(name).to_string();
         assert!(error.starts_with(&format!("SqlConnectionString and {name}: ")), "{error}");
@@ -334,6 +341,47 @@ fn a_service_connector_variable_beside_a_connection_string_must_say_the_same() {
             error.starts_with("AZURE_SQL_CLIENTSECRET: is refused: service principal secrets"),
             "{error}"
         );
+    }
+}
+
+#[test]
+fn a_service_connector_login_beside_a_connection_string_must_say_the_same() {
+    let text = format!("Server=h;User ID=u;Password='{PASSWORD} '");
+    let string = ("AZURE_SQL_CONNECTIONSTRING", text.as_str());
+    let password = format!("{PASSWORD} ");
+    for same in [("AZURE_SQL_USER", "u"), ("AZURE_SQL_USER", " u "), ("AZURE_SQL_PASSWORD", &password)] {
+        assert!(from(&[string, same]).is_ok(), "{:?}", from(&[string, same]));
+    }
+    for (name, value) in
+        [("AZURE_SQL_USER", "v"), ("AZURE_SQL_PASSWORD", PASSWORD), ("AZURE_SQL_PASSWORD", "another")]
+    {
+        let error = from(&[string, (name, value)]).expect_err(name).to_string();
+        assert!(error.contains(&format!("and {name}: both are set and disagree")), "{error}");
+        assert!(!error.contains(PASSWORD), "{error}");
+    }
+}
+
+#[test]
+fn what_is_said_twice_and_alike_is_taken() {
+    let managed = "authentication=ActiveDirectoryManagedIdentity";
+    for text in [
+        "jdbc:sqlserver://h:1444;portNumber=1444".to_owned(),
+        format!("jdbc:sqlserver://h;user={ID};msiClientId={ID};{managed}"),
+        "Server=h;ApplicationIntent=ReadWrite".to_owned(),
+    ] {
+        good(&text);
+    }
+}
+
+#[test]
+fn a_login_of_128_characters_is_taken_and_a_longer_one_refused() {
+    let login = |user: usize, password: usize| {
+        parse(&format!("Server=h;User ID={};Password={}", "u".repeat(user), "p".repeat(password)))
+    };
+    assert!(login(128, 128).is_ok());
+    for error in [login(129, 8), login(8, 129)] {
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("longer than 128 characters"), "{error}");
     }
 }
 
