@@ -145,6 +145,8 @@ fn servers_are_read_in_every_form() {
         (r"jdbc:sqlserver://h\i:5000", "h", 5000),
         ("jdbc:sqlserver://admin:5000;", "admin", 5000),
         ("jdbc:sqlserver://[::1]:5000", "::1", 5000),
+        ("jdbc:sqlserver://[::1]", "::1", 1433),
+        ("jdbc:sqlserver://;serverName=::1", "::1", 1433),
         ("jdbc:sqlserver://;serverName=h;portNumber=5000;instanceName=i", "h", 5000),
     ] {
         assert_eq!(good(text).server, server(host, port), "{text}");
