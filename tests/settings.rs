@@ -376,6 +376,22 @@ fn what_is_said_twice_and_alike_is_taken() {
 }
 
 #[test]
+fn a_name_of_128_characters_is_taken_and_a_longer_one_refused() {
+    for key in ["Database", "Application Name", "Workstation ID"] {
+        let with = |length: usize| parse(&format!("Server=h;{key}={}", "n".repeat(length)));
+        assert!(with(128).is_ok(), "{key}");
+        let error = with(129).unwrap_err().to_string();
+        assert!(error.contains(key) && error.contains("128"), "{error}");
+    }
+}
+
+#[test]
+fn a_query_timeout_of_minus_one_is_none() {
+    let settings = good("jdbc:sqlserver://h;queryTimeout=-1");
+    assert_eq!(settings.command_timeout, None);
+}
+
+#[test]
 fn a_login_of_128_characters_is_taken_and_a_longer_one_refused() {
     let login = |user: usize, password: usize| {
         parse(&format!("Server=h;User ID={};Password={}", "u".repeat(user), "p".repeat(password)))
