@@ -191,8 +191,9 @@ impl Script<'_> {
 
     /// ALTER TABLE; `None`, and back at the start, where it is another change than those here.
     pub(super) fn alter_table(&mut self) -> Parsed<Option<Action>> {
-        let start = self.parser.index();
         self.parser.advance_token();
+        // Going back skips white space, of which there may be some before ALTER, and nothing else.
+        let begun = self.parser.index();
         self.parser.advance_token();
         let name = self.sql(|parser| parser.parse_object_name(false))?;
         let mut checked = true;
@@ -225,7 +226,7 @@ impl Script<'_> {
                 Alteration::DropConstraints(names, lenient)
             }
         } else {
-            while self.parser.index() > start {
+            while self.parser.index() >= begun {
                 self.parser.prev_token();
             }
             return Ok(None);

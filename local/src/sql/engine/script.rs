@@ -256,6 +256,7 @@ mod tests {
         for before in ["\n ", "/* a */ ", "SELECT 1 ;\n", "-- a\n"] {
             assert_eq!(parse(&format!("{before}MERGE t")).expect_err(before).message, bare, "{before:?}");
             assert_eq!(parse(&format!("{before}(")).expect_err(before).number, 102, "{before:?}");
+            assert_eq!(parse(&format!("{before}ALTER TABLE GO")).is_err(), parse("ALTER TABLE GO").is_err());
         }
     }
 
