@@ -35,6 +35,9 @@ struct Options {
     /// Where the database, the certificates and the token key lie [default: target/local in the project].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// A user and password that the SQL endpoint takes beside tokens, for clients that know no tokens.
+    #[arg(long, value_name = "USER:PASSWORD")]
+    sql_login: Option<String>,
     /// Only the identity and SQL endpoints, for `func start` beside them.
     #[arg(long)]
     no_host: bool,

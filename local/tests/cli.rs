@@ -1,6 +1,8 @@
 //! `cargo local` as a person runs it, with another handler in the place of the project's own.
 #![cfg(unix)]
 
+mod common;
+
 use std::{
     io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{TcpListener, TcpStream},
@@ -9,10 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use common::log_in_at;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tiberius::AuthMethod;
 
 /// A running `cargo local` and what it prints; stopped with its handler however a test ends.
 struct Local {
@@ -163,6 +167,34 @@ async fn without_a_host_it_serves_identity_and_sql_only_and_stops_on_ctrl_c() {
     assert_eq!(answer["statusCode"], 401, "{answer}");
     local.signal(Signal::INT);
     assert!(local.end().0.success());
+}
+
+#[tokio::test]
+async fn a_sql_login_lets_in_its_user_and_no_other_and_its_password_is_never_printed() {
+    let mut local = Local::start("sql-login", &["--no-host", "--sql-login", "app:Word:1"], &[]);
+    let lines = local.lines_to("ready");
+    assert!(lines.contains(&"SQL login: app, beside the tokens".to_owned()), "{lines:?}");
+    let port = lines.iter().find_map(|line| line.strip_prefix("Azure SQL: localhost,")).unwrap();
+    let port = port.split(' ').next().unwrap().parse().unwrap();
+    let ca = local.data.join("ca.pem");
+    for (user, password, good) in [("app", "Word:1", true), ("app", "Word", false), ("sa", "Word:1", false)] {
+        let login = log_in_at(&ca, port, AuthMethod::sql_server(user, password)).await;
+        assert_eq!(login.is_ok(), good, "{user}");
+    }
+    local.signal(Signal::TERM);
+    let (status, stdout, stderr) = local.end();
+    assert!(status.success());
+    assert!(!format!("{lines:?}{stdout}{stderr}").contains("Word"), "{lines:?} {stdout} {stderr}");
+}
+
+#[test]
+fn a_sql_login_without_a_user_is_an_error_that_does_not_show_it() {
+    for given in ["Secret-1", ":Secret-1", "Secret-1:"] {
+        let (status, stdout, stderr) = Local::start("half-login", &["--sql-login", given], &[]).end();
+        assert!(!status.success());
+        assert_eq!(stdout, "");
+        assert_eq!(stderr, "error: --sql-login takes a user and a password with a colon between them\n");
+    }
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub(super) struct StandIns {
     sql_port: u16,
     ca: PathBuf,
     database: PathBuf,
+    /// Who may log in with a password.
+    user: Option<String>,
     /// Held, not used: the data folder is this process's while it is open.
     _lock: Connection,
 }
@@ -45,6 +47,7 @@ impl StandIns {
     /// Starts both without their faults: what a developer rehearses is the app, not its migrations.
     pub(super) async fn start(options: &Options, data: &Path) -> Result<Self> {
         let &Options { sql_port, identity_port, .. } = options;
+        let sql_login = options.sql_login.as_deref().map(user_and_password).transpose()?;
         let unusable =
             |error| format!("{} cannot be used (--data names another place): {error}", data.display());
         std::fs::create_dir_all(data).map_err(unusable)?;
@@ -63,6 +66,7 @@ impl StandIns {
         let sql = SqlOptions {
             port: sql_port,
             redirect: options.faults.redirect,
+            sql_login: sql_login.clone(),
             database: Database::File(database.clone()),
             ..SqlOptions::new(certificates, tokens)
         };
@@ -76,6 +80,7 @@ impl StandIns {
             sql_port,
             ca,
             database,
+            user: sql_login.map(|(user, _)| user),
             _lock: lock,
         })
     }
@@ -88,15 +93,17 @@ impl StandIns {
     }
 
     /// What there is and where, a line each.
-    pub(super) fn description(&self) -> [String; 2] {
-        [
+    pub(super) fn description(&self) -> Vec<String> {
+        let mut lines = vec![
             format!("Managed identity: {}", self.identity_url),
             format!(
                 "Azure SQL: localhost,{} (a wire-level stand-in, not SQL Server: TDS over SQLite, in {})",
                 self.sql_port,
                 self.database.display()
             ),
-        ]
+        ];
+        lines.extend(self.user.as_ref().map(|user| format!("SQL login: {user}, beside the tokens")));
+        lines
     }
 
     /// The settings of a handler that uses both endpoints.
@@ -145,6 +152,16 @@ fn locked(data: &Path) -> Result<Connection> {
         }
         _ => format!("{} cannot be locked (--data names another place): {error}", path.display()),
     })
+}
+
+/// The two parts of `--sql-login`. Read here, not by clap, whose message would show a password without its user.
+fn user_and_password(given: &str) -> Result<(String, String)> {
+    match given.split_once(':') {
+        Some((user, password)) if !user.is_empty() && !password.is_empty() => {
+            Ok((user.to_owned(), password.to_owned()))
+        }
+        _ => Err("--sql-login takes a user and a password with a colon between them".to_owned()),
+    }
 }
 
 /// A value as an ADO.NET connection string takes it: in quotes where it would end or change otherwise.

@@ -3,7 +3,10 @@
 
 pub(crate) mod wire;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use sqlscope_local::{
     certificates::LocalCa,
@@ -113,32 +116,37 @@ impl Azure {
     }
 
     pub(crate) async fn log_in_at(&self, port: u16, method: AuthMethod) -> tiberius::Result<Sql> {
-        let mut config = Config::new();
-        config.host("localhost");
-        config.database("todos");
-        config.application_name("test");
-        config.encryption(EncryptionLevel::NotSupported);
-        config.authentication(method);
-        Client::connect(config, self.secured_at(port).await.compat()).await
+        log_in_at(self.ca.ca_path(), port, method).await
     }
 
     pub(crate) async fn secured(&self) -> TlsStream<TcpStream> {
-        self.secured_at(self.endpoint.port()).await
+        secured_at(self.ca.ca_path(), self.endpoint.port()).await
     }
+}
 
-    async fn secured_at(&self, port: u16) -> TlsStream<TcpStream> {
-        let socket = TcpStream::connect(("127.0.0.1", port)).await.expect("a socket");
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(self.ca.ca_path()).expect("a CA")).expect("a good CA");
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(&[&TLS13])
-            .expect("TLS 1.3")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"tds/8.0".to_vec()];
-        let name = ServerName::try_from("localhost").expect("a name");
-        TlsConnector::from(Arc::new(config)).connect(name, socket).await.expect("a verified handshake")
-    }
+/// A login over TDS 8 at an endpoint whose server certificate this authority vouches for.
+pub(crate) async fn log_in_at(ca: &Path, port: u16, method: AuthMethod) -> tiberius::Result<Sql> {
+    let mut config = Config::new();
+    config.host("localhost");
+    config.database("todos");
+    config.application_name("test");
+    config.encryption(EncryptionLevel::NotSupported);
+    config.authentication(method);
+    Client::connect(config, secured_at(ca, port).await.compat()).await
+}
+
+async fn secured_at(ca: &Path, port: u16) -> TlsStream<TcpStream> {
+    let socket = TcpStream::connect(("127.0.0.1", port)).await.expect("a socket");
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca).expect("a CA")).expect("a good CA");
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .expect("TLS 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"tds/8.0".to_vec()];
+    let name = ServerName::try_from("localhost").expect("a name");
+    TlsConnector::from(Arc::new(config)).connect(name, socket).await.expect("a verified handshake")
 }
 
 /// The rows of a batch's last result as text: cells with commas between, rows with bars.
