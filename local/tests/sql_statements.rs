@@ -83,7 +83,7 @@ async fn statements_give_sql_servers_results() {
         ("SELECT COALESCE(NULL, name) FROM fruit WHERE id = '10'", "Some(\"Apple\")"),
         ("DELETE fruit OUTPUT deleted.id WHERE id = 40", "Some(40)"),
         ("SELECT name FROM sys.tables", "Some(\"fruit\")"),
-        ("SELECT DATA_TYPE FROM INFORMATION_SCHEMA.COLUMNS WHERE COLUMN_NAME = 'kilos'", "Some(\"numeric\")"),
+        ("SELECT DATA_TYPE FROM INFORMATION_SCHEMA.COLUMNS WHERE COLUMN_NAME = 'kilos'", "Some(\"decimal\")"),
         (
             "ALTER TABLE fruit ADD ripe bit NOT NULL DEFAULT 1; SELECT ripe FROM fruit WHERE id = 10",
             "Some(true)",

@@ -52,6 +52,31 @@ pub(crate) fn write_type(out: &mut Vec<u8>, sql_type: SqlType) {
     }
 }
 
+/// The type without a length that a column has which is never NULL (2.2.5.4.1): clients tell it by that.
+pub(crate) fn fixed_type(sql_type: SqlType) -> Option<u8> {
+    Some(match sql_type {
+        SqlType::Bit => 0x32,
+        SqlType::TinyInt => 0x30,
+        SqlType::SmallInt => 0x34,
+        SqlType::Int => 0x38,
+        SqlType::BigInt => 0x7F,
+        SqlType::Real => 0x3B,
+        SqlType::Float => 0x3E,
+        SqlType::Money => 0x3C,
+        SqlType::SmallMoney => 0x7A,
+        SqlType::DateTime => 0x3D,
+        SqlType::SmallDateTime => 0x3A,
+        _ => return None,
+    })
+}
+
+/// Writes a value without its length, as a type that [`fixed_type`] has; `None` when it cannot be one.
+pub(crate) fn write_fixed(out: &mut Vec<u8>, sql_type: SqlType, value: &Value) -> Option<()> {
+    let converted = convert::convert(value.clone(), sql_type).ok()?;
+    out.extend(value_bytes(sql_type, &converted)?);
+    Some(())
+}
+
 /// Writes a value as that type; `None` when it cannot be one.
 pub(crate) fn write_value(out: &mut Vec<u8>, sql_type: SqlType, value: &Value) -> Option<()> {
     let chunked =

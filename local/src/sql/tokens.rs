@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 
 use super::{
-    encode::{COLLATION, write_type, write_value},
+    encode::{COLLATION, fixed_type, write_fixed, write_type, write_value},
     errors::SqlError,
     prelogin::SERVER_VERSION,
     types::SqlType,
@@ -29,6 +29,14 @@ pub(crate) enum Done {
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) sql_type: SqlType,
+    /// It cannot be NULL.
+    pub(crate) required: bool,
+}
+
+impl Column {
+    fn fixed(&self) -> Option<u8> {
+        fixed_type(self.sql_type).filter(|_| self.required)
+    }
 }
 
 /// The answer under way.
@@ -172,20 +180,29 @@ impl Tokens {
         self.out.extend_from_slice(&(columns.len() as u16).to_le_bytes());
         for column in columns {
             self.out.extend_from_slice(&0u32.to_le_bytes());
-            // Nullable, and "updateable unknown".
-            self.out.extend_from_slice(&0x0009u16.to_le_bytes());
-            write_type(&mut self.out, column.sql_type);
+            // Whether it is nullable, and "updateable unknown".
+            self.out.extend_from_slice(&(0x0008 | u16::from(!column.required)).to_le_bytes());
+            match column.fixed() {
+                Some(code) => self.out.push(code),
+                None => write_type(&mut self.out, column.sql_type),
+            }
             put_short_text(&mut self.out, &column.name);
         }
     }
 
-    /// ROW (2.2.7.19); `None` when a value is not of its column's type.
+    /// ROW (2.2.7.19); `None`, and nothing of it, when a value is not of its column's type.
     pub(crate) fn row(&mut self, columns: &[Column], values: &[Value]) -> Option<()> {
+        let start = self.out.len();
         self.out.push(0xD1);
-        for (column, value) in columns.iter().zip(values) {
-            write_value(&mut self.out, column.sql_type, value)?;
+        let written = columns.iter().zip(values).try_for_each(|(column, value)| match column.fixed() {
+            Some(_) => write_fixed(&mut self.out, column.sql_type, value),
+            None => write_value(&mut self.out, column.sql_type, value),
+        });
+        if written.is_none() {
+            // Half a row would make what follows it unreadable.
+            self.out.truncate(start);
         }
-        Some(())
+        written
     }
 
     pub(crate) fn return_status(&mut self, status: i32) {
@@ -269,5 +286,28 @@ mod tests {
         assert_eq!(out.len(), 26);
         assert_eq!((out[1], out[5]), (0x11, 3));
         assert_eq!(out[14], 0x06);
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_written_leaves_nothing_behind() {
+        let mut tokens = Tokens::new("s");
+        let column = |sql_type| Column { name: String::new(), sql_type, required: false };
+        let columns = [column(SqlType::Int), column(SqlType::Guid)];
+        assert_eq!(tokens.row(&columns, &[Value::Integer(1), Value::Integer(2)]), None);
+        assert_eq!(tokens.out, Vec::<u8>::new());
+    }
+
+    #[test]
+    fn a_column_that_is_never_null_has_a_type_without_a_length() {
+        for (required, expected) in [
+            (true, &[0x81, 1, 0, 0, 0, 0, 0, 0x08, 0, 0x38, 0, 0xD1, 7, 0, 0, 0][..]),
+            (false, &[0x81, 1, 0, 0, 0, 0, 0, 0x09, 0, 0x26, 4, 0, 0xD1, 4, 7, 0, 0, 0][..]),
+        ] {
+            let mut tokens = Tokens::new("s");
+            let columns = [Column { name: String::new(), sql_type: SqlType::Int, required }];
+            tokens.columns(&columns);
+            assert_eq!(tokens.row(&columns, &[Value::Integer(7)]), Some(()));
+            assert_eq!(tokens.out, expected);
+        }
     }
 }

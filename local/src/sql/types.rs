@@ -2,6 +2,8 @@
 
 use rusqlite::types::Value;
 
+use super::convert;
+
 /// A type that a column, a parameter, a variable or an expression can have.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum SqlType {
@@ -256,6 +258,9 @@ impl SqlType {
                 Value::Integer(n) if i32::try_from(*n).is_ok() => SqlType::Int,
                 Value::Integer(_) => SqlType::BigInt,
                 Value::Real(_) => SqlType::Float,
+                exact if convert::is_exact(exact) => {
+                    SqlType::Decimal(38, convert::exact_scale(exact).unwrap_or(0).min(38))
+                }
                 Value::Text(text) if text.len() <= 4000 => SqlType::NVarChar(Some(4000)),
                 Value::Text(_) => SqlType::NVarChar(None),
                 Value::Blob(bytes) if bytes.len() <= 8000 => SqlType::VarBinary(Some(8000)),

@@ -11,6 +11,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{
+    catalog,
     functions::{self, Shared},
     locks::Locks,
 };
@@ -65,7 +66,7 @@ impl Store {
         };
         let connection = store.connect(&Shared::default()).map_err(failed)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
-        connection.execute_batch(VIEWS).map_err(failed)?;
+        connection.execute_batch(&catalog::views()).map_err(failed)?;
         drop(connection);
         Ok(store)
     }
@@ -105,24 +106,3 @@ impl Drop for Store {
         }
     }
 }
-
-/// The catalog views that tools ask first. A session sees itself only.
-const VIEWS: &str = r#"
-CREATE VIEW IF NOT EXISTS "sys.objects" AS
-  SELECT name, rowid + 1000 AS object_id, 1 AS schema_id, CASE type WHEN 'table' THEN 'U ' ELSE 'V ' END AS type,
-         CASE type WHEN 'table' THEN 'USER_TABLE' ELSE 'VIEW' END AS type_desc
-  FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' AND instr(name, '.') = 0;
-CREATE VIEW IF NOT EXISTS "sys.tables" AS SELECT * FROM "sys.objects" WHERE type = 'U ';
-CREATE VIEW IF NOT EXISTS "sys.schemas" AS SELECT 'dbo' AS name, 1 AS schema_id;
-CREATE VIEW IF NOT EXISTS "sys.dm_exec_sessions" AS
-  SELECT __spid() AS session_id, __isolation() AS transaction_isolation_level;
-CREATE VIEW IF NOT EXISTS "INFORMATION_SCHEMA.TABLES" AS
-  SELECT __database() AS TABLE_CATALOG, 'dbo' AS TABLE_SCHEMA, name AS TABLE_NAME,
-         CASE type WHEN 'U ' THEN 'BASE TABLE' ELSE 'VIEW' END AS TABLE_TYPE FROM "sys.objects";
-CREATE VIEW IF NOT EXISTS "INFORMATION_SCHEMA.COLUMNS" AS
-  SELECT __database() AS TABLE_CATALOG, 'dbo' AS TABLE_SCHEMA, o.name AS TABLE_NAME, c.name AS COLUMN_NAME,
-         c.cid + 1 AS ORDINAL_POSITION, c.dflt_value AS COLUMN_DEFAULT,
-         CASE c."notnull" WHEN 1 THEN 'NO' ELSE 'YES' END AS IS_NULLABLE, __type_name(c.type) AS DATA_TYPE,
-         __type_length(c.type) AS CHARACTER_MAXIMUM_LENGTH
-  FROM "sys.objects" AS o JOIN pragma_table_info(o.name) AS c;
-"#;

@@ -82,6 +82,7 @@ impl Tables {
                 declared: sql_type.is_some(),
                 identity: None,
                 default: None,
+                required: false,
                 computed: false,
                 own: false,
             });

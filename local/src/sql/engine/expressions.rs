@@ -10,7 +10,7 @@ use super::{
     collation,
     functions::{OWN, SAME},
     library,
-    scope::{arguments, last_part},
+    scope::{arguments, catalog_name, last_part},
     script::sql_type,
     translate::{Translator, call, cast, number},
 };
@@ -98,7 +98,12 @@ impl Translator<'_> {
                     if self.changed && changed {
                         Expr::Identifier(column.clone())
                     } else {
-                        Expr::CompoundIdentifier(vec![table.clone(), column.clone()])
+                        let of_catalog = parts
+                            .get(parts.len().wrapping_sub(3))
+                            .and_then(|schema| catalog_name(&schema.value, &table.value))
+                            .map(|name| Ident::with_quote('"', name));
+                        let table = of_catalog.unwrap_or_else(|| table.clone());
+                        Expr::CompoundIdentifier(vec![table, column.clone()])
                     }
                 } else {
                     return Ok(());
@@ -220,6 +225,13 @@ impl Translator<'_> {
             | BinaryOperator::GtEq => {
                 self.meet(left, right);
                 self.meet(right, left);
+                if !matches!(operator, BinaryOperator::Eq | BinaryOperator::NotEq)
+                    && (self.is_long_decimal(left) || self.is_long_decimal(right))
+                {
+                    for side in [left, right] {
+                        *side = call("__order", vec![side.clone()]);
+                    }
+                }
                 return Ok(None);
             }
             BinaryOperator::And
@@ -276,6 +288,14 @@ impl Translator<'_> {
         };
         let to_text = if to.is_text() { "1" } else { "0" };
         call("__styled", vec![value.clone(), style, number(&digits.to_string()), number(to_text)])
+    }
+
+    /// Whether a value can be a decimal that is kept as text, which SQLite would put behind all numbers.
+    pub(super) fn is_long_decimal(&self, expr: &Expr) -> bool {
+        match self.infer(expr) {
+            Some(SqlType::Decimal(precision, _)) => precision > 15,
+            found => found == Some(SqlType::Money),
+        }
     }
 
     /// Makes the other side of a comparison what the typed side is: SQLite compares by the stored form.

@@ -9,7 +9,9 @@ use rusqlite::{
 };
 
 use super::{
-    aggregates, collation,
+    aggregates,
+    catalog::reference_name,
+    collation,
     dates::{date_add, date_diff, date_part},
     for_json,
     format::styled,
@@ -137,6 +139,11 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     add("__as", 2, pure, |v| convert::convert(v[1].clone(), type_of(&v[0])?))?;
     add("__try_as", 2, pure, |v| Ok(convert::convert(v[1].clone(), type_of(&v[0])?).unwrap_or(Value::Null)))?;
     add("__assign", 4, pure, |v| convert::assign(v[3].clone(), type_of(&v[0])?, &text(&v[1]), &text(&v[2])))?;
+    add("__order", 1, pure, |v| {
+        Ok(convert::float(&v[0])
+            .filter(|_| convert::is_exact(&v[0]))
+            .map_or_else(|| v[0].clone(), Value::Real))
+    })?;
     add("__add", 2, pure, |v| operate(&v[0], '+', &v[1]))?;
     add("__sub", 2, pure, |v| operate(&v[0], '-', &v[1]))?;
     add("__mul", 2, pure, |v| operate(&v[0], '*', &v[1]))?;
@@ -195,7 +202,17 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
         })
     })?;
     add("__type_name", 1, pure, |v| {
-        Ok(SqlType::parse(&text(&v[0])).map_or(Value::Null, |found| Value::Text(found.name().to_owned())))
+        Ok(SqlType::parse(&text(&v[0])).map_or(Value::Null, |found| {
+            let name = if matches!(found, SqlType::Decimal(..)) { "decimal" } else { found.name() };
+            Value::Text(name.to_owned())
+        }))
+    })?;
+    add("__type_size", 1, pure, |v| Ok(Value::Integer(type_shape(&v[0]).0)))?;
+    add("__type_precision", 1, pure, |v| Ok(Value::Integer(type_shape(&v[0]).1)))?;
+    add("__type_scale", 1, pure, |v| Ok(Value::Integer(type_shape(&v[0]).2)))?;
+    add("__reference_name", 2, pure, |v| {
+        let name = usize::try_from(whole(&v[1])).ok().and_then(|id| reference_name(&text(&v[0]), id));
+        Ok(name.map_or(Value::Null, Value::Text))
     })?;
     add("__type_length", 1, pure, |v| {
         Ok(match SqlType::parse(&text(&v[0])) {
@@ -226,6 +243,43 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
         state.last_identity = Some(value);
         Ok(value)
     })
+}
+
+/// A declared type's length in bytes, precision and scale, as `sys.columns` has them.
+fn type_shape(declared: &Value) -> (i64, i64, i64) {
+    let time = |scale: u8| (i64::from(scale), if scale > 0 { i64::from(scale) + 1 } else { 0 });
+    let bytes = |scale: u8| 3 + i64::from(scale > 2) + i64::from(scale > 4);
+    match SqlType::parse(&text(declared)).unwrap_or(SqlType::NVarChar(None)) {
+        SqlType::Bit => (1, 1, 0),
+        SqlType::TinyInt => (1, 3, 0),
+        SqlType::SmallInt => (2, 5, 0),
+        SqlType::Int => (4, 10, 0),
+        SqlType::BigInt => (8, 19, 0),
+        SqlType::Real => (4, 24, 0),
+        SqlType::Float => (8, 53, 0),
+        SqlType::Decimal(precision, scale) => {
+            let size = match precision {
+                ..=9 => 5,
+                10..=19 => 9,
+                20..=28 => 13,
+                _ => 17,
+            };
+            (size, precision.into(), scale.into())
+        }
+        SqlType::Money => (8, 19, 4),
+        SqlType::SmallMoney => (4, 10, 4),
+        SqlType::Guid => (16, 0, 0),
+        SqlType::Date => (3, 10, 0),
+        SqlType::SmallDateTime => (4, 16, 0),
+        SqlType::DateTime => (8, 23, 3),
+        SqlType::Time(scale) => (bytes(scale), 8 + time(scale).1, time(scale).0),
+        SqlType::DateTime2(scale) => (bytes(scale) + 3, 19 + time(scale).1, time(scale).0),
+        SqlType::DateTimeOffset(scale) => (bytes(scale) + 5, 26 + time(scale).1, time(scale).0),
+        found => {
+            let unit = if matches!(found, SqlType::NVarChar(_) | SqlType::NChar(_)) { 2 } else { 1 };
+            (found.length().map_or(-1, |length| i64::from(length) * unit), 0, 0)
+        }
+    }
 }
 
 fn type_of(name: &Value) -> std::result::Result<SqlType, SqlError> {
@@ -267,11 +321,28 @@ fn slice(value: &Value, start: i64, length: i64) -> std::result::Result<Value, S
     })
 }
 
+/// Decimals of more digits than a float has: exact sums and differences; what else there is, as floats.
+fn exactly(left: &Value, operator: char, right: &Value) -> std::result::Result<Value, SqlError> {
+    if let (Some(a), Some(b), '+' | '-') = (convert::exact_scale(left), convert::exact_scale(right), operator)
+    {
+        let scale = a.max(b);
+        let (a, b) = (convert::scaled(left, scale), convert::scaled(right, scale));
+        let made =
+            a.zip(b).and_then(|(a, b)| if operator == '+' { a.checked_add(b) } else { a.checked_sub(b) });
+        return made.map(|made| convert::decimal(made, scale)).ok_or_else(|| {
+            error(8115, "Arithmetic overflow error converting expression to data type numeric.")
+        });
+    }
+    let near = |value: &Value| convert::float(value).map_or_else(|| value.clone(), Value::Real);
+    operate(&near(left), operator, &near(right))
+}
+
 /// `+`, `-`, `*`, `/` and `%`: text is joined by `+`, and becomes a number where the other side is one.
 fn operate(left: &Value, operator: char, right: &Value) -> std::result::Result<Value, SqlError> {
     let overflow = || error(8115, "Arithmetic overflow error converting expression to data type bigint.");
     match (left, right) {
         (Value::Null, _) | (_, Value::Null) => Ok(Value::Null),
+        _ if convert::is_exact(left) || convert::is_exact(right) => exactly(left, operator, right),
         (Value::Text(a), Value::Text(b)) if operator == '+' => {
             Ok(Value::Text(text(&Value::Text(a.clone())) + &text(&Value::Text(b.clone()))))
         }

@@ -5,6 +5,7 @@ mod aggregates;
 mod alter;
 mod apply;
 mod calendar;
+mod catalog;
 mod changes;
 mod collation;
 mod commands;

@@ -273,17 +273,17 @@ impl Session {
         }
         let mut declared = Vec::new();
         for column in statement.columns_with_metadata() {
-            let sql_type = match (column.table_name(), column.origin_name()) {
+            let found = match (column.table_name(), column.origin_name()) {
                 (Some(table), Some(origin)) => {
                     let columns = table_columns(&self.connection, table)?;
                     columns
                         .iter()
                         .find(|column| column.declared && column.name == origin)
-                        .map(|column| column.sql_type)
+                        .map(|column| (column.sql_type, column.required))
                 }
                 _ => None,
             };
-            declared.push((column.name().to_owned(), sql_type));
+            declared.push((column.name().to_owned(), found));
         }
         let width = declared.len();
         let mut rows = Vec::new();
@@ -306,12 +306,15 @@ impl Session {
             .map(|(at, (sqlite_name, declared))| {
                 let (name, inferred) = known.map_or((sqlite_name, None), |known| known[at].clone());
                 let guess = || SqlType::of_values(rows.iter().map(|row: &Vec<Value>| &row[at]));
-                let known = declared.or(inferred);
+                let known = declared.map(|(sql_type, _)| sql_type).or(inferred);
                 // A type that a value does not fit is a type wrongly guessed.
                 let fits = known.filter(|sql_type| {
                     rows.iter().all(|row| convert::convert(row[at].clone(), *sql_type).is_ok())
                 });
-                Column { name, sql_type: fits.unwrap_or_else(guess) }
+                // An outer join makes NULL of a column that is never NULL.
+                let required = declared.is_some_and(|(_, required)| required)
+                    && rows.iter().all(|row| row[at] != Value::Null);
+                Column { name, sql_type: fits.unwrap_or_else(guess), required }
             })
             .collect();
         Ok((columns, rows))

@@ -32,6 +32,8 @@ pub(crate) struct TableColumn {
     pub(crate) sql_type: SqlType,
     /// Whether that is its declared type: a view's computed column has none.
     pub(crate) declared: bool,
+    /// NOT NULL, or of the primary key.
+    pub(crate) required: bool,
     /// Seed and increment.
     pub(crate) identity: Option<(i64, i64)>,
     pub(crate) default: Option<String>,
@@ -43,8 +45,9 @@ pub(crate) struct TableColumn {
 
 /// The columns of a table; empty when there is no such table.
 pub(crate) fn table_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<TableColumn>> {
-    let mut statement = connection
-        .prepare("SELECT name, type, dflt_value, hidden FROM pragma_table_xinfo(?1) ORDER BY cid")?;
+    let mut statement = connection.prepare(
+        "SELECT name, type, dflt_value, hidden, \"notnull\" OR pk > 0 FROM pragma_table_xinfo(?1) ORDER BY cid",
+    )?;
     let rows = statement.query_map([table], |row| {
         let declared: String = row.get(1)?;
         let sql_type = SqlType::parse(&declared);
@@ -55,6 +58,7 @@ pub(crate) fn table_columns(connection: &Connection, table: &str) -> rusqlite::R
             identity: identity(&declared),
             default: row.get(2)?,
             computed: row.get::<_, i64>(3)? > 1,
+            required: row.get(4)?,
             own: true,
         })
     })?;
@@ -128,11 +132,17 @@ pub(crate) fn table_name(name: &ObjectName) -> String {
     let parts: Vec<&str> =
         name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.as_str()).collect();
     match parts.as_slice() {
-        [.., schema, table] if schema.eq_ignore_ascii_case("sys") => format!("sys.{}", table.to_lowercase()),
-        [.., schema, table] if schema.eq_ignore_ascii_case("INFORMATION_SCHEMA") => {
-            format!("INFORMATION_SCHEMA.{}", table.to_uppercase())
-        }
+        [.., schema, table] => catalog_name(schema, table).unwrap_or_else(|| last_part(name)),
         _ => last_part(name),
+    }
+}
+
+/// The name under which SQLite has a catalog view.
+pub(crate) fn catalog_name(schema: &str, table: &str) -> Option<String> {
+    match schema.to_uppercase().as_str() {
+        "SYS" => Some(format!("sys.{}", table.to_lowercase())),
+        "INFORMATION_SCHEMA" => Some(format!("INFORMATION_SCHEMA.{}", table.to_uppercase())),
+        _ => None,
     }
 }
 

@@ -52,6 +52,14 @@ impl Translator<'_> {
     }
 
     pub(super) fn query(&mut self, query: &mut Query) -> Result<(), SqlError> {
+        // The terms of a set operation's ORDER BY can be names of its columns only.
+        if matches!(query.body.as_ref(), SetExpr::Select(_))
+            && let Some(OrderBy { kind: OrderByKind::Expressions(terms), .. }) = &mut query.order_by
+        {
+            for term in terms.iter_mut().filter(|term| self.is_long_decimal(&term.expr)) {
+                term.expr = call("__order", vec![term.expr.clone()]);
+            }
+        }
         let mut limit = None;
         match query.body.as_mut() {
             SetExpr::Select(select) => limit = take_top(select)?,
