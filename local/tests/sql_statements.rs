@@ -288,3 +288,83 @@ async fn values_keep_their_types_from_parameter_to_column_to_result() {
     let types: Vec<ColumnType> = row.columns().iter().map(tiberius::Column::column_type).collect();
     assert_eq!(types[17], ColumnType::DatetimeOffsetn);
 }
+
+#[tokio::test]
+async fn decimals_keep_all_of_their_digits_in_and_out_of_a_table() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE d (id int IDENTITY, n decimal(38, 10)); \
+         INSERT d VALUES (-1234567890123456789012345678.0123456789), (0.5), (99999999999999999999.9999999999), (7)",
+    )
+    .await;
+    for (text, expected) in [
+        ("SELECT n FROM d WHERE id = 1", vec!["-1234567890123456789012345678.0123456789"]),
+        (
+            "SELECT n FROM d WHERE n = 99999999999999999999.9999999999",
+            vec!["99999999999999999999.9999999999"],
+        ),
+        ("SELECT CONCAT(id, '') FROM d ORDER BY n", vec!["1", "2", "4", "3"]),
+        ("SELECT CONCAT(id, '') FROM d WHERE n < 7", vec!["1", "2"]),
+        ("SELECT n + 0.0000000001 FROM d WHERE id = 3", vec!["100000000000000000000.0000000000"]),
+        ("SELECT -n FROM d WHERE id = 1", vec!["1234567890123456789012345678.0123456789"]),
+        (
+            "SELECT CAST('99999999999999999999999999999999999999' AS decimal(38))",
+            vec!["99999999999999999999999999999999999999.0"],
+        ),
+    ] {
+        let found: Vec<String> = read(&mut sql, text).await;
+        let expected: Vec<String> = expected.into_iter().map(|one| format!("Some({one:?})")).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+    // Longer than its type was thought to be.
+    let row = "SELECT CONCAT(REPLICATE('x', 3000), REPLICATE('y', 3000))";
+    assert_eq!(read(&mut sql, row).await[0].len(), 6000 + "Some(\"\")".len());
+}
+
+#[tokio::test]
+async fn the_catalog_answers_what_clients_ask_of_a_table() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE a (x int NOT NULL, y nvarchar(5) NOT NULL DEFAULT 'z', CONSTRAINT a_key PRIMARY KEY (x, y)); \
+         CREATE TABLE b (id int IDENTITY(7, 3) PRIMARY KEY, x int NULL, y nvarchar(5) NULL, m varchar(max) NULL, \
+         CONSTRAINT b_a FOREIGN KEY (x, y) REFERENCES a (x, y) ON DELETE CASCADE, CONSTRAINT b_x UNIQUE (x)); \
+         CREATE INDEX b_y ON b (y DESC, x)",
+    )
+    .await;
+    for (text, expected) in [
+        (
+            "SELECT sys.columns.name FROM sys.columns JOIN sys.tables ON sys.tables.object_id = sys.columns.object_id \
+             WHERE sys.tables.name = 'B' AND sys.columns.is_nullable = 0",
+            "id",
+        ),
+        ("SELECT CONCAT(seed_value, ',', increment_value) FROM sys.identity_columns", "7,3"),
+        (
+            "SELECT CONCAT(c.max_length, ',', t.name) FROM sys.columns c JOIN sys.types t \
+          ON t.user_type_id = c.user_type_id WHERE c.name = 'm'",
+            "-1,varchar",
+        ),
+        ("SELECT definition FROM sys.default_constraints", "('z')"),
+        (
+            "SELECT c.name FROM sys.indexes i JOIN sys.index_columns k ON k.object_id = i.object_id \
+          AND k.index_id = i.index_id JOIN sys.columns c ON c.object_id = k.object_id AND c.column_id = k.column_id \
+          WHERE i.name = 'b_y' AND k.key_ordinal = 1",
+            "y",
+        ),
+        ("SELECT CONCAT(name, ',', delete_referential_action_desc) FROM sys.foreign_keys", "b_a,CASCADE"),
+        ("SELECT UNIQUE_CONSTRAINT_NAME FROM INFORMATION_SCHEMA.REFERENTIAL_CONSTRAINTS", "a_key"),
+        (
+            "SELECT COLUMN_NAME FROM INFORMATION_SCHEMA.KEY_COLUMN_USAGE WHERE CONSTRAINT_NAME = 'b_a' AND ORDINAL_POSITION = 2",
+            "y",
+        ),
+        (
+            "SELECT CONSTRAINT_TYPE FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS WHERE CONSTRAINT_NAME = 'b_x'",
+            "UNIQUE",
+        ),
+    ] {
+        assert_eq!(read(&mut sql, text).await, [format!("Some({expected:?})")], "{text}");
+    }
+}

@@ -30,6 +30,10 @@ pub(super) enum Layout {
 pub(crate) fn read_typed(bytes: &mut Bytes<'_>) -> Read<(SqlType, Value)> {
     let code = bytes.u8()?;
     let (sql_type, layout) = read_type(code, bytes)?;
+    read_data(bytes, sql_type, layout).map(|value| (sql_type, value))
+}
+
+pub(super) fn read_data(bytes: &mut Bytes<'_>, sql_type: SqlType, layout: Layout) -> Read<Value> {
     let data = match layout {
         Layout::Fixed(0) => None,
         Layout::Fixed(length) => Some(bytes.take(length)?.to_vec()),
@@ -47,11 +51,7 @@ pub(crate) fn read_typed(bytes: &mut Bytes<'_>) -> Read<(SqlType, Value)> {
         },
         Layout::Chunks => read_chunks(bytes)?,
     };
-    let value = match data {
-        None => Value::Null,
-        Some(data) => read_value(sql_type, &data)?,
-    };
-    Ok((sql_type, value))
+    data.map_or(Ok(Value::Null), |data| read_value(sql_type, &data))
 }
 
 pub(super) fn read_type(code: u8, bytes: &mut Bytes<'_>) -> Read<(SqlType, Layout)> {

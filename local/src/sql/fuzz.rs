@@ -217,6 +217,7 @@ fn held(request: &Request) -> usize {
     match request {
         Request::Batch(text) => text.capacity(),
         Request::Transaction(_) => 0,
+        Request::Bulk(rows) => rows.capacity(),
         Request::Calls(calls) => calls.iter().fold(size_of_val(&calls[..]), |sum, call| {
             let parameters: usize = call.parameters.iter().map(parameter).sum();
             sum + call.procedure.capacity() + parameters + size_of_val(&call.parameters[..])

@@ -1,6 +1,6 @@
 //! The way into a session: PRELOGIN, TLS, LOGIN7, and who may log in (MS-TDS 3.3.5).
 
-use std::{io, sync::Arc, time::Instant};
+use std::{io, ops::Range, sync::Arc, time::Instant};
 
 use tokio::io::AsyncWriteExt;
 
@@ -8,7 +8,7 @@ use super::{
     books::{SessionRecord, Shared},
     connection::{Connection, Wire, wrong},
     engine::{Engine, Who},
-    errors::login_error,
+    errors::{error, login_error},
     faults::Stage,
     login7::{Federation, Login7, federated_token},
     packet::{MESSAGE_LIMIT, Message, PacketReader, kind, write_message},
@@ -18,6 +18,9 @@ use super::{
     tokens::{Done, Tokens},
 };
 use crate::token::Claims;
+
+/// Versions before TDS 7.3. (8.0 is a smaller number than all of 7.)
+const TOO_OLD: Range<u32> = 0x7000_0000..0x730A_0003;
 
 /// No message before the login is longer.
 const LOGIN_LIMIT: usize = 128 << 10;
@@ -70,6 +73,17 @@ pub(crate) async fn log_in(
     let payload = wire.expect(kind::LOGIN7, "LOGIN7").await?;
     let login = Login7::read(&payload)?;
     if !connection.passes(Stage::Login, wire.stream()).await {
+        return Ok(None);
+    }
+    if TOO_OLD.contains(&login.tds_version) {
+        shared.refused();
+        let mut tokens = Tokens::new(&login.server);
+        let message =
+            "The client speaks a TDS version that is older than 7.3, the oldest that Azure SQL takes.";
+        tokens.report(&error(4002, message), "");
+        tokens.done(Done::Statement, None, true, false);
+        wire.answer(&tokens.finish()).await?;
+        hang_up(&mut wire).await;
         return Ok(None);
     }
     let name = match authenticate(&mut wire, &shared, &login).await? {

@@ -1,6 +1,7 @@
 //! The Azure SQL endpoint: TDS 7.4 on the wire, SQLite behind it. A wire-level stand-in, not SQL Server.
 
 mod books;
+mod bulk;
 mod codepage;
 mod connection;
 mod convert;

@@ -14,6 +14,7 @@ pub(crate) const MESSAGE_LIMIT: usize = 64 << 20;
 pub(crate) mod kind {
     pub(crate) const BATCH: u8 = 0x01;
     pub(crate) const RPC: u8 = 0x03;
+    pub(crate) const BULK: u8 = 0x07;
     pub(crate) const ANSWER: u8 = 0x04;
     pub(crate) const ATTENTION: u8 = 0x06;
     pub(crate) const FEDERATED_TOKEN: u8 = 0x08;

@@ -22,6 +22,8 @@ pub(crate) enum Request {
     /// Procedures, called one after another.
     Calls(Vec<Call>),
     Transaction(TransactionRequest),
+    /// The rows of a bulk load, unread: read, they can take twenty times the memory.
+    Bulk(Vec<u8>),
 }
 
 /// One procedure call.
@@ -76,9 +78,9 @@ impl Request {
                 skip_headers(&mut bytes)?;
                 read_transaction(&mut bytes).map(Request::Transaction)
             }
+            kind::BULK => Ok(Request::Bulk(payload.to_vec())),
             other => {
                 let name = match other {
-                    0x07 => "bulk load",
                     0x11 => "SSPI",
                     _ => "unknown",
                 };
@@ -231,8 +233,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_named() {
-        let error = Request::read(0x07, &[]).expect_err("bulk load");
-        assert!(error.to_string().contains("0x07 (bulk load)"), "{error}");
+        let error = Request::read(0x11, &[]).expect_err("SSPI");
+        assert!(error.to_string().contains("0x11 (SSPI)"), "{error}");
         assert!(Request::read(kind::BATCH, &[3, 0, 0, 0]).is_err());
         assert!(Request::read(kind::TRANSACTION, &message(&[0, 0])).is_err());
     }

@@ -31,6 +31,8 @@ pub(crate) struct Column {
     pub(crate) sql_type: SqlType,
     /// It cannot be NULL.
     pub(crate) required: bool,
+    /// Its values come from the server: a bulk load leaves it out.
+    pub(crate) identity: bool,
 }
 
 impl Column {
@@ -180,8 +182,9 @@ impl Tokens {
         self.out.extend_from_slice(&(columns.len() as u16).to_le_bytes());
         for column in columns {
             self.out.extend_from_slice(&0u32.to_le_bytes());
-            // Whether it is nullable, and "updateable unknown".
-            self.out.extend_from_slice(&(0x0008 | u16::from(!column.required)).to_le_bytes());
+            // Whether it is nullable, and whether it is updated: "unknown", or not, as an identity.
+            let updated: u16 = if column.identity { 0x0010 } else { 0x0008 };
+            self.out.extend_from_slice(&(updated | u16::from(!column.required)).to_le_bytes());
             match column.fixed() {
                 Some(code) => self.out.push(code),
                 None => write_type(&mut self.out, column.sql_type),
@@ -291,7 +294,7 @@ mod tests {
     #[test]
     fn a_row_that_cannot_be_written_leaves_nothing_behind() {
         let mut tokens = Tokens::new("s");
-        let column = |sql_type| Column { name: String::new(), sql_type, required: false };
+        let column = |sql_type| Column { name: String::new(), sql_type, required: false, identity: false };
         let columns = [column(SqlType::Int), column(SqlType::Guid)];
         assert_eq!(tokens.row(&columns, &[Value::Integer(1), Value::Integer(2)]), None);
         assert_eq!(tokens.out, Vec::<u8>::new());
@@ -304,7 +307,7 @@ mod tests {
             (false, &[0x81, 1, 0, 0, 0, 0, 0, 0x09, 0, 0x26, 4, 0, 0xD1, 4, 7, 0, 0, 0][..]),
         ] {
             let mut tokens = Tokens::new("s");
-            let columns = [Column { name: String::new(), sql_type: SqlType::Int, required }];
+            let columns = [Column { name: String::new(), sql_type: SqlType::Int, required, identity: false }];
             tokens.columns(&columns);
             assert_eq!(tokens.row(&columns, &[Value::Integer(7)]), Some(()));
             assert_eq!(tokens.out, expected);

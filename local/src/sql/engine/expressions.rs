@@ -12,10 +12,16 @@ use super::{
     library,
     scope::{arguments, catalog_name, last_part},
     script::sql_type,
-    translate::{Translator, call, cast, number},
+    translate::{Translator, call, cast, number, text},
 };
 use crate::sql::errors::{SqlError, error, not_supported, syntax, undeclared};
 use crate::sql::types::SqlType;
+
+/// Whether a literal has more digits than SQLite keeps of a number.
+fn is_long_number(digits: &str) -> bool {
+    let exact = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    exact && digits.len() > 15 && digits.parse::<i64>().is_err()
+}
 
 /// The type of a CAST, where a text type without a length has 30 characters.
 pub(super) fn cast_type(data_type: &DataType) -> Result<SqlType, SqlError> {
@@ -115,6 +121,19 @@ impl Translator<'_> {
                     return Ok(());
                 }
                 Literal::Number(digits, _) if digits.starts_with('$') => number(&digits[1..]),
+                Literal::Number(digits, _) if is_long_number(digits) => {
+                    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+                    let scale = u8::try_from(fraction.len()).unwrap_or(u8::MAX);
+                    let precision = whole.trim_start_matches('0').len() + fraction.len();
+                    let Some(precision) = u8::try_from(precision).ok().filter(|all| *all <= 38) else {
+                        let message = format!(
+                            "The number '{digits}' is out of the range for numeric representation \
+                                               (maximum precision 38)."
+                        );
+                        return Err(error(1007, message));
+                    };
+                    cast("__as", SqlType::Decimal(precision.max(scale), scale), text(digits))
+                }
                 Literal::DoubleQuotedString(_) | Literal::Boolean(_) => return Err(syntax(&literal.value)),
                 Literal::Placeholder(name) if name.starts_with('$') && name[1..].parse::<f64>().is_ok() => {
                     cast("__as", SqlType::Money, number(&name[1..]))
@@ -124,6 +143,9 @@ impl Translator<'_> {
                 }
                 _ => return Ok(()),
             },
+            Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } if self.is_long_decimal(inner) => {
+                call("__sub", vec![number("0"), (**inner).clone()])
+            }
             Expr::Prefixed { value, .. } => (**value).clone(),
             Expr::BinaryOp { left, op, right } => {
                 return self.binary(left, op, right).map(|made| {

@@ -4,6 +4,7 @@
 mod aggregates;
 mod alter;
 mod apply;
+mod bulk;
 mod calendar;
 mod catalog;
 mod changes;

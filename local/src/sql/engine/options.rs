@@ -27,6 +27,7 @@ impl Session {
             let on = value.eq_ignore_ascii_case("ON");
             match name {
                 "NOCOUNT" => self.options.no_count = on,
+                "FMTONLY" => self.options.format_only = on,
                 "XACT_ABORT" => self.options.xact_abort = on,
                 "TRANSACTION ISOLATION LEVEL" => {
                     self.options.isolation = match value {

@@ -6,7 +6,10 @@ use rusqlite::types::Value;
 use sqlparser::ast::Expr;
 
 use super::{
+    catalog,
+    failures::Doing,
     locks::{Mode, Owner, Refused},
+    query::Translated,
     scope::{Variable, Variables},
     script::Argument,
     session::{Prepared, Session},
@@ -19,8 +22,8 @@ use crate::sql::{
     types::SqlType,
 };
 
-/// What a call gives back: output parameters by name.
-type Outputs = Vec<(String, Variable)>;
+/// What a call gives back: output parameters with their place in the call (2.2.7.18, ParamOrdinal) and their name.
+type Outputs = Vec<(u16, String, Variable)>;
 
 impl Session {
     /// A procedure called over the wire.
@@ -32,7 +35,7 @@ impl Session {
                 let text = text_of(take_first(&mut given)?);
                 let declared = if given.is_empty() { String::new() } else { text_of(given.remove(0)) };
                 let names = parameter_names(&declared);
-                self.parameterised(&text, &names, given)
+                self.parameterised(&text, &names, given, 2)
             }
             "sp_prepare" | "sp_prepexec" => {
                 if given.len() < 3 {
@@ -51,9 +54,9 @@ impl Session {
                 let prepared = Prepared { text, parameters: parameter_names(&declared) };
                 self.prepared.insert(self.next_handle, prepared.clone());
                 let value = Variable { sql_type: SqlType::Int, value: Value::Integer(self.next_handle) };
-                let mut outputs = vec![(handle.name, value)];
+                let mut outputs = vec![(0, handle.name, value)];
                 if name == "sp_prepexec" {
-                    outputs.extend(self.parameterised(&prepared.text, &prepared.parameters, rest)?);
+                    outputs.extend(self.parameterised(&prepared.text, &prepared.parameters, rest, 3)?);
                 }
                 Ok(outputs)
             }
@@ -70,7 +73,7 @@ impl Session {
                         format!("Could not find prepared statement with handle {shown}."),
                     ));
                 };
-                self.parameterised(&prepared.text, &prepared.parameters, given)
+                self.parameterised(&prepared.text, &prepared.parameters, given, 1)
             }
             "sp_unprepare" => {
                 if let Value::Integer(handle) = take_first(&mut given)?.value {
@@ -90,12 +93,13 @@ impl Session {
         }
     }
 
-    /// Runs text with its parameters as variables.
+    /// Runs text with its parameters as variables; so many of the call come before them.
     fn parameterised(
         &mut self,
         text: &str,
         names: &[String],
         given: Vec<Parameter>,
+        before: usize,
     ) -> Result<Outputs, SqlError> {
         let mut variables = Variables::new();
         let mut outputs = Vec::new();
@@ -110,7 +114,7 @@ impl Session {
                 return Err(error(8144, message));
             };
             if parameter.output {
-                outputs.push((name.clone(), parameter.name.clone()));
+                outputs.push(((before + at) as u16, name.clone(), parameter.name.clone()));
             }
             variables.insert(name, Variable { sql_type: parameter.sql_type, value: parameter.value });
         }
@@ -123,7 +127,9 @@ impl Session {
         self.run_text(text)?;
         Ok(outputs
             .into_iter()
-            .filter_map(|(name, shown)| self.variables.get(&name).map(|variable| (shown, variable.clone())))
+            .filter_map(|(at, name, shown)| {
+                self.variables.get(&name).map(|variable| (at, shown, variable.clone()))
+            })
             .collect())
     }
 
@@ -282,6 +288,9 @@ impl Session {
                 Err(error(1223, message))
             }
             other => {
+                if let Some((names, sql)) = catalog::procedure(other) {
+                    return self.catalog_rows(names, sql, given).map(|()| 0);
+                }
                 let message = format!(
                     "Could not find stored procedure '{other}'. (The local Azure SQL endpoint has only a few of SQL \
                      Server's.)"
@@ -289,6 +298,28 @@ impl Session {
                 Err(error(2812, message))
             }
         }
+    }
+
+    /// What a catalog procedure answers.
+    fn catalog_rows(
+        &mut self,
+        names: &[&str],
+        sql: &str,
+        given: Vec<(String, Variable)>,
+    ) -> Result<(), SqlError> {
+        let given = given.into_iter().enumerate().filter_map(|(at, (name, variable))| {
+            let name = if name.is_empty() { (*names.get(at)?).to_owned() } else { name.to_lowercase() };
+            Some((name, variable))
+        });
+        let outer = std::mem::replace(&mut self.variables, given.collect());
+        let translated =
+            Translated { sql: sql.to_owned(), columns: None, doing: Doing::default(), locks: false };
+        let found = self.query(&translated);
+        self.variables = outer;
+        let (columns, rows) = found?;
+        self.write_rows(&columns, &rows)?;
+        self.statement_done(Some(rows.len() as u64));
+        Ok(())
     }
 
     fn lock_owner(&self, value: Option<Value>) -> Result<Owner, SqlError> {

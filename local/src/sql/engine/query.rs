@@ -46,6 +46,16 @@ fn kept_size(value: &Value) -> usize {
         }
 }
 
+/// Whether a value is no longer than its type: a conversion would cut it.
+fn is_within(value: &Value, sql_type: SqlType) -> bool {
+    let length = match value {
+        Value::Text(text) if sql_type.is_text() => text.encode_utf16().count(),
+        Value::Blob(bytes) if sql_type.is_binary() => bytes.len(),
+        _ => return true,
+    };
+    sql_type.length().is_none_or(|limit| length <= usize::from(limit))
+}
+
 /// The first SELECT of a query: it names the columns.
 pub(super) fn projection(body: &SetExpr) -> Option<&Select> {
     match body {
@@ -123,7 +133,10 @@ impl Session {
             return self.select_into(query, into);
         }
         let translated = self.translate_query(query)?;
-        let (columns, rows) = self.fetch(&translated)?;
+        let (columns, mut rows) = self.fetch(&translated)?;
+        if self.options.format_only {
+            rows.clear();
+        }
         let count = rows.len();
         self.write_rows(&columns, &rows)?;
         self.row_count = count as i64;
@@ -279,7 +292,7 @@ impl Session {
                     columns
                         .iter()
                         .find(|column| column.declared && column.name == origin)
-                        .map(|column| (column.sql_type, column.required))
+                        .map(|column| (column.sql_type, column.required, column.identity.is_some()))
                 }
                 _ => None,
             };
@@ -306,15 +319,21 @@ impl Session {
             .map(|(at, (sqlite_name, declared))| {
                 let (name, inferred) = known.map_or((sqlite_name, None), |known| known[at].clone());
                 let guess = || SqlType::of_values(rows.iter().map(|row: &Vec<Value>| &row[at]));
-                let known = declared.map(|(sql_type, _)| sql_type).or(inferred);
-                // A type that a value does not fit is a type wrongly guessed.
+                let known = declared.map(|(sql_type, ..)| sql_type).or(inferred);
+                // A type that a value does not fit is a type wrongly guessed; a length, too.
+                let known =
+                    known.map(|sql_type| match rows.iter().all(|row| is_within(&row[at], sql_type)) {
+                        true => sql_type,
+                        false => sql_type.with_length(None),
+                    });
                 let fits = known.filter(|sql_type| {
                     rows.iter().all(|row| convert::convert(row[at].clone(), *sql_type).is_ok())
                 });
                 // An outer join makes NULL of a column that is never NULL.
-                let required = declared.is_some_and(|(_, required)| required)
+                let required = declared.is_some_and(|(_, required, _)| required)
                     && rows.iter().all(|row| row[at] != Value::Null);
-                Column { name, sql_type: fits.unwrap_or_else(guess), required }
+                let identity = declared.is_some_and(|(.., identity)| identity);
+                Column { name, sql_type: fits.unwrap_or_else(guess), required, identity }
             })
             .collect();
         Ok((columns, rows))

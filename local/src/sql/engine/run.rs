@@ -157,6 +157,7 @@ impl Session {
                 let value = convert::convert(self.value(value)?.value, sql_type)?;
                 self.set_variable(name, value);
             }
+            Action::InsertBulk(bulk) => self.announce_bulk(bulk)?,
             Action::Option(name, value) => self.set_option(name, value)?,
             Action::Print(text) => {
                 let message = convert::text(self.value(text)?.value);

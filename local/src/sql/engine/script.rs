@@ -9,6 +9,7 @@ use sqlparser::{
 };
 
 use super::{
+    bulk::Bulk,
     changes::Change,
     elements::{Alteration, Element, IndexElement},
     steps::{Parsed, Script},
@@ -66,6 +67,7 @@ pub(crate) enum Action {
     RaiseError(Box<[Expr; 3]>, Vec<Expr>),
     Throw(Option<Box<[Expr; 3]>>),
     WaitFor(Expr),
+    InsertBulk(Bulk),
     Use(String),
     Execute {
         procedure: String,

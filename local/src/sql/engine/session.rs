@@ -6,6 +6,7 @@ use rusqlite::{Connection, types::Value};
 
 use super::{
     Counter, Store,
+    bulk::Bulk,
     failures::{Doing, told},
     functions::Shared,
     interrupt::Interrupt,
@@ -57,6 +58,8 @@ impl Isolation {
 pub(crate) struct Options {
     pub(crate) no_count: bool,
     pub(crate) xact_abort: bool,
+    /// Results have their columns and no rows.
+    pub(crate) format_only: bool,
     pub(crate) isolation: Isolation,
     /// `None` waits as long as the endpoint lets anybody wait.
     pub(crate) lock_timeout: Option<Duration>,
@@ -106,6 +109,8 @@ pub(crate) struct Session {
     pub(crate) was_reset: bool,
     pub(crate) session_values: Vec<(String, Value)>,
     pub(crate) prepared: HashMap<i64, Prepared>,
+    /// The bulk load whose rows come next.
+    pub(crate) bulk: Option<Bulk>,
     pub(crate) next_handle: i64,
     /// `#temp` tables, with the depth at which they were made: they go when that procedure returns.
     pub(crate) temporary: Vec<(String, u32)>,
@@ -145,6 +150,7 @@ impl Session {
             was_reset: false,
             session_values: Vec::new(),
             prepared: HashMap::new(),
+            bulk: None,
             next_handle: 0,
             temporary: Vec::new(),
         })
@@ -179,6 +185,13 @@ impl Session {
                 }
                 self.done(Done::Statement, None, failed);
             }
+            Request::Bulk(rows) => {
+                if let Err(mut found) = self.load(&rows) {
+                    self.settle(&found);
+                    self.report(&mut found);
+                    self.done(Done::Statement, None, true);
+                }
+            }
         }
         if self.interrupt.is_raised() {
             self.tokens.attention_done();
@@ -208,6 +221,7 @@ impl Session {
         self.options = Options { isolation, ..Options::default() };
         self.session_values.clear();
         self.prepared.clear();
+        self.bulk = None;
         self.row_count = 0;
         self.last_error = 0;
         self.caught = None;
@@ -275,8 +289,8 @@ impl Session {
                     self.failed = true;
                 }
                 self.tokens.return_status(0);
-                for (ordinal, (output, variable)) in outputs.iter().enumerate() {
-                    self.tokens.return_value(ordinal as u16, output, variable.sql_type, &variable.value);
+                for (ordinal, output, variable) in &outputs {
+                    self.tokens.return_value(*ordinal, output, variable.sql_type, &variable.value);
                 }
             }
             Err(mut found) => {

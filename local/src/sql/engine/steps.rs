@@ -122,6 +122,9 @@ impl<'a> Script<'a> {
         let start = word.to_ascii_uppercase();
         match start.as_str() {
             "BEGIN" => self.begin(depth),
+            "INSERT" if self.word_at(1).is_some_and(|word| word.eq_ignore_ascii_case("BULK")) => {
+                self.insert_bulk()
+            }
             "COMMIT" => {
                 self.parser.advance_token();
                 self.transaction_word();

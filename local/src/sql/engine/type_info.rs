@@ -66,7 +66,7 @@ pub(crate) fn type_info(wanted: i64) -> Rows {
                 "PRECISION" => SqlType::Int,
                 _ => SqlType::SmallInt,
             };
-            Column { name: (*name).to_owned(), sql_type, required: false }
+            Column { name: (*name).to_owned(), sql_type, required: false, identity: false }
         })
         .collect();
     let text = |text: &str| if text.is_empty() { Value::Null } else { Value::Text(text.to_owned()) };
