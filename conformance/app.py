@@ -225,6 +225,19 @@ def savepoint_that_fails():
         Session.add(Author(name="kept"))
 
 
+@feature("isolation levels")
+def isolation():
+    with engine.connect() as connection:
+        same(connection.get_isolation_level(), "READ COMMITTED")
+    for level in ("SERIALIZABLE", "SNAPSHOT", "AUTOCOMMIT"):
+        with engine.connect().execution_options(isolation_level=level) as connection:
+            if level != "AUTOCOMMIT":
+                same(connection.get_isolation_level(), level)
+            same(connection.execute(text("SELECT @@TRANCOUNT")).scalar(), 0 if level == "AUTOCOMMIT" else 1)
+    with engine.connect() as connection:
+        same(connection.get_isolation_level(), "READ COMMITTED")
+
+
 @feature("errors: SQLSTATE and number")
 @with_session
 def errors():

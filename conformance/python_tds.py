@@ -154,7 +154,14 @@ def transactions():
 def cancel():
     with connect() as connection, connection.cursor() as cursor:
         started = time.monotonic()
-        threading.Timer(0.3, connection._tds_socket.main_session.put_cancel).start()
+        session = connection._tds_socket.main_session
+
+        def from_another_thread():
+            # It sets this once the message is sent, when the answer can be there already.
+            session.in_cancel = True
+            session.put_cancel()
+
+        threading.Timer(0.3, from_another_thread).start()
         try:
             cursor.execute("WAITFOR DELAY '00:00:20'")
         except pytds.Error:

@@ -3,7 +3,7 @@
 //! A key or an index is an index of SQLite's whose name is the table's, `!`, its kind (P, U or I), `!` and its own.
 
 /// Each view's name and the query behind it. A session sees itself only.
-const VIEWS: [(&str, &str); 27] = [
+const VIEWS: [(&str, &str); 28] = [
     ("sys.schemas", "SELECT 'dbo' COLLATE NOCASE AS name, 1 AS schema_id, 1 AS principal_id"),
     (
         "sys.objects",
@@ -121,21 +121,24 @@ const VIEWS: [(&str, &str); 27] = [
         r#"SELECT coalesce(__reference_name(s.sql, f.id), 'FK__' || o.name || '__' || f.id) COLLATE NOCASE AS name,
                   o.object_id * 1000 + 700000000 + f.id AS object_id, o.object_id AS parent_object_id, 1 AS schema_id,
                   'F' COLLATE NOCASE AS type, r.object_id AS referenced_object_id,
-                  (SELECT i.index_id FROM "sys.indexes" AS i
-                   WHERE i.object_id = r.object_id AND i.is_unique
-                     AND (SELECT group_concat(c.name, '!' ORDER BY k.key_ordinal) COLLATE NOCASE
-                          FROM "sys.index_columns" AS k JOIN "sys.columns" AS c
-                               ON c.object_id = k.object_id AND c.column_id = k.column_id
-                          WHERE k.object_id = i.object_id AND k.index_id = i.index_id)
+                  (SELECT CASE substr(l.name, length(r.name) + 2, 1) WHEN 'P' THEN 1 ELSE x.rowid + 1000 END
+                   FROM pragma_index_list(r.name) AS l JOIN sqlite_schema AS x ON x.type = 'index' AND x.name = l.name
+                   WHERE l."unique"
+                     AND (SELECT group_concat(i.name, '!' ORDER BY i.seqno) FROM pragma_index_info(l.name) AS i)
                        = (SELECT group_concat(p."to", '!' ORDER BY p.seq)
-                          FROM pragma_foreign_key_list(o.name) AS p WHERE p.id = f.id)
-                   ORDER BY i.index_id LIMIT 1) AS key_index_id,
+                          FROM pragma_foreign_key_list(o.name) AS p WHERE p.id = f.id) COLLATE NOCASE
+                   ORDER BY 1 LIMIT 1) AS key_index_id,
                   replace(f.on_delete, ' ', '_') AS delete_referential_action_desc,
                   replace(f.on_update, ' ', '_') AS update_referential_action_desc,
                   f.on_delete AS delete_rule, f.on_update AS update_rule
            FROM "sys.tables" AS o JOIN sqlite_schema AS s ON s.rowid + 1000 = o.object_id
                 JOIN pragma_foreign_key_list(o.name) AS f JOIN "sys.tables" AS r ON r.name = f."table"
            WHERE f.seq = 0"#,
+    ),
+    (
+        "sys.system_views",
+        "SELECT substr(name, 5) COLLATE NOCASE AS name, rowid - 1000000 AS object_id, 4 AS schema_id
+         FROM sqlite_schema WHERE type = 'view' AND name LIKE 'sys.%'",
     ),
     (
         "sys.dm_exec_sessions",

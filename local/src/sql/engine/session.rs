@@ -23,6 +23,9 @@ use crate::sql::{
     tokens::{Done, Tokens},
 };
 
+/// The error of a statement that its client cancelled, who knows.
+const CANCELLED: u32 = 3617;
+
 /// Who a session is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Who {
@@ -320,7 +323,9 @@ impl Session {
     pub(crate) fn report(&mut self, found: &mut SqlError) {
         self.last_error = found.number;
         found.line = found.line.max(1);
-        self.tokens.report(found, &self.procedure);
+        if found.number != CANCELLED {
+            self.tokens.report(found, &self.procedure);
+        }
         found.reported = true;
     }
 
@@ -339,7 +344,7 @@ impl Session {
     }
 
     pub(crate) fn cancelled(&self) -> SqlError {
-        error(3617, "The statement was cancelled by the client.")
+        error(CANCELLED, "The statement was cancelled by the client.")
     }
 
     pub(crate) fn set_variable(&mut self, name: &str, value: Value) {
