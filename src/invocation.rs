@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     Error, Result,
-    connection::Connector,
+    connection::pool::Pool,
     handler::Erased,
     session::{Limits, Timings, guard},
 };
@@ -15,7 +15,7 @@ use crate::{
 pub(crate) async fn run<In, Out>(
     handler: &Erased<In, Out>,
     input: Result<In>,
-    connector: Option<&Connector>,
+    pool: Option<&Pool>,
     limits: &Limits,
 ) -> (Result<Out>, Timings)
 where
@@ -24,7 +24,7 @@ where
 {
     let mut timings = Timings::default();
     let outcome = match input {
-        Ok(input) => guard(connector, limits, &mut timings, |session| handler.call(input, session)).await,
+        Ok(input) => guard(pool, limits, &mut timings, |session| handler.call(input, session)).await,
         Err(error) => Err(error),
     };
     if let Err(error) = &outcome {

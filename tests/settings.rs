@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use sqlscope::connection::{Credential, Encryption, Login, Secret, Server, Settings, SettingsError, Trust};
+use sqlscope::connection::{
+    Credential, Encryption, Login, Secret, Server, SessionMode, Settings, SettingsError, Trust,
+};
 
 const ID: &str = "cd2c1638-1638-72d5-1638-deadbeef1638";
 /// It looks like a key, so that nothing hides it for its looks.
@@ -35,6 +37,10 @@ fn azure() -> Settings {
         trust: Trust::WebPki { extra_ca: None, host_name_in_certificate: None },
         open_budget: Duration::from_secs(30),
         max_sessions: 100,
+        sessions: SessionMode::Fresh,
+        spares: 4,
+        max_age: Duration::from_secs(240),
+        remember_redirect: false,
         command_timeout: None,
         application_name: "sqlscope".to_owned(),
         read_only_intent: false,
@@ -120,6 +126,10 @@ fn every_key_says_what_it_says() {
             },
             open_budget: Duration::from_secs(7),
             max_sessions: 5,
+            sessions: SessionMode::Fresh,
+            spares: 4,
+            max_age: Duration::from_secs(240),
+            remember_redirect: false,
             command_timeout: Some(Duration::from_secs(8)),
             application_name: "mine".to_owned(),
             read_only_intent: true,
@@ -294,6 +304,27 @@ fn limits_come_from_the_string_and_then_from_settings() {
 }
 
 #[test]
+fn sessions_are_fresh_unless_the_settings_say_otherwise() {
+    let settings = from(&[
+        ("SqlConnectionString", "Server=h"),
+        ("SQLSCOPE_SESSIONS", "reuse"),
+        ("SQLSCOPE_SPARES", "0"),
+        ("SQLSCOPE_CONNECTION_AGE_SECONDS", "60"),
+        ("SQLSCOPE_REMEMBER_REDIRECT", "1"),
+    ])
+    .unwrap();
+    let chosen = (settings.sessions, settings.spares, settings.max_age, settings.remember_redirect);
+    assert_eq!(chosen, (SessionMode::Reuse, 0, Duration::from_secs(60), true));
+    let settings = from(&[
+        ("SqlConnectionString", "Server=h"),
+        ("SQLSCOPE_SESSIONS", "fresh"),
+        ("SQLSCOPE_REMEMBER_REDIRECT", "0"),
+    ])
+    .unwrap();
+    assert_eq!((settings.sessions, settings.remember_redirect), (SessionMode::Fresh, false));
+}
+
+#[test]
 fn two_sources_that_say_the_same_are_one_and_two_that_differ_are_an_error_that_names_both() {
     let one = ("SqlConnectionString", "Server=h;Database=a");
     assert!(from(&[one, ("AZURE_SQL_CONNECTIONSTRING", "jdbc:sqlserver://h:1433;database=a")]).is_ok());
@@ -458,6 +489,22 @@ fn a_bad_variable_is_named() {
             "SQLSCOPE_MAX_SESSIONS",
             "0",
             "SQLSCOPE_MAX_SESSIONS: `0` is no number of sessions; expected 1 to 30000",
+        ),
+        ("SQLSCOPE_SESSIONS", "Reuse", "SQLSCOPE_SESSIONS: `Reuse` is unknown; expected fresh or reuse"),
+        (
+            "SQLSCOPE_SPARES",
+            "-1",
+            "SQLSCOPE_SPARES: `-1` is no number of spare connections; expected 0 to 1000",
+        ),
+        (
+            "SQLSCOPE_CONNECTION_AGE_SECONDS",
+            "0",
+            "SQLSCOPE_CONNECTION_AGE_SECONDS: `0` is no age in seconds; expected 1 to 86400",
+        ),
+        (
+            "SQLSCOPE_REMEMBER_REDIRECT",
+            "yes",
+            "SQLSCOPE_REMEMBER_REDIRECT: `yes` is unknown; expected 1 or 0",
         ),
         ("SQLSCOPE_COMMAND_TIMEOUT_SECONDS", "1m", "SQLSCOPE_COMMAND_TIMEOUT_SECONDS: `1m`"),
         (

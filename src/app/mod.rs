@@ -19,7 +19,7 @@ use signals::Signals;
 
 use crate::{
     Error, Result, Session,
-    connection::{Connector, Settings},
+    connection::{Connector, Settings, pool::Pool},
     handler::{AnyHandler, Handler, Outputs, Trigger},
     host::{
         Project, RouteTable,
@@ -163,11 +163,7 @@ impl FunctionApp {
         let settings = AppSettings::read(&self.environment, project.function_timeout)?;
         let takes_session = self.handlers.iter().any(|(_, handler)| handler.takes_session());
         let connector = takes_session.then(|| self.sessions_from()).transpose()?;
-        let handlers = self.handlers;
-        if let Some(connector) = &connector {
-            connector.prefetch_token();
-        }
-        let handlers = in_order(handlers, &project)?;
+        let handlers = in_order(self.handlers, &project)?;
         let listener = listen(settings.port).map_err(|error| {
             Error::Startup(format!(
                 "the handler cannot listen on 127.0.0.1:{} (FUNCTIONS_CUSTOMHANDLER_PORT): {error}",
@@ -178,15 +174,16 @@ impl FunctionApp {
         let grace = settings.shutdown;
         let functions = project.functions.len();
         let cut = CancellationToken::new();
-        let server = Arc::new(Server { project, routes, handlers, connector, settings, cut: cut.clone() });
+        let pool = connector.map(Pool::start);
+        let server = Arc::new(Server { project, routes, handlers, pool, settings, cut: cut.clone() });
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = warp::serve(filter(server)).incoming(listener).graceful(async {
+        let serving = warp::serve(filter(server.clone())).incoming(listener).graceful(async {
             // A dropped sender stops, too.
             let _ = stopped.await;
         });
         let task = tokio::spawn(serving.run());
         tracing::info!(port, functions, "the handler is ready");
-        Ok(RunningApp { port, grace, stop: Some(stop), cut, task })
+        Ok(RunningApp { port, grace, stop: Some(stop), cut, task, server })
     }
 
     /// Applies the migrations of the project.
@@ -241,6 +238,7 @@ pub struct RunningApp {
     stop: Option<oneshot::Sender<()>>,
     cut: CancellationToken,
     task: JoinHandle<()>,
+    server: Arc<Server>,
 }
 
 impl fmt::Debug for RunningApp {
@@ -259,13 +257,22 @@ impl RunningApp {
     /// them with their connections.
     pub async fn stop(mut self) {
         drop(self.stop.take());
-        let finished = tokio::time::timeout(self.grace, &mut self.task).await;
-        if finished.is_err() {
-            tracing::warn!("invocations were cut off after {:?}", self.grace);
-            self.cut.cancel();
-            // For the answers that say so.
-            let _ = tokio::time::timeout(LAST_WORDS, &mut self.task).await;
-        }
+        let server = self.server.clone();
+        let idle = async {
+            if let Some(pool) = &server.pool {
+                pool.stop().await;
+            }
+        };
+        let finish = async {
+            let finished = tokio::time::timeout(self.grace, &mut self.task).await;
+            if finished.is_err() {
+                tracing::warn!("invocations were cut off after {:?}", self.grace);
+                self.cut.cancel();
+                // For the answers that say so.
+                let _ = tokio::time::timeout(LAST_WORDS, &mut self.task).await;
+            }
+        };
+        tokio::join!(idle, finish);
     }
 }
 

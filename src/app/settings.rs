@@ -43,13 +43,17 @@ impl std::fmt::Debug for Environment {
 /// Every setting that starts with `SQLSCOPE_`.
 const NAMES: &[&str] = &[
     "SQLSCOPE_COMMAND_TIMEOUT_SECONDS",
+    "SQLSCOPE_CONNECTION_AGE_SECONDS",
     "SQLSCOPE_INVOCATION_TIMEOUT_SECONDS",
     "SQLSCOPE_LOG",
     "SQLSCOPE_MAX_BODY_BYTES",
     "SQLSCOPE_MAX_SESSIONS",
     "SQLSCOPE_OPEN_TIMEOUT_SECONDS",
+    "SQLSCOPE_REMEMBER_REDIRECT",
     "SQLSCOPE_SERVER_TIMING",
+    "SQLSCOPE_SESSIONS",
     "SQLSCOPE_SHUTDOWN_SECONDS",
+    "SQLSCOPE_SPARES",
 ];
 
 /// Azure's front end gives up after 230 s; an answer after that reaches nobody.

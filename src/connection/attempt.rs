@@ -3,10 +3,7 @@
 use std::{io, time::Duration};
 
 use tiberius::{AuthMethod, Client, EncryptionLevel};
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::{Instant, timeout},
-};
+use tokio::time::Instant;
 
 use super::{
     Connector,
@@ -17,9 +14,6 @@ use super::{
     stream::{Line, Stream},
 };
 use crate::{error::ServerError, identity::Token};
-
-/// One address of several.
-const LONGEST_DIAL: Duration = Duration::from_secs(5);
 
 /// How far an attempt got, for whoever ends it from outside.
 pub(super) struct Progress {
@@ -65,7 +59,7 @@ impl Connector {
         };
         used.clone_from(&token);
         *stage = Stage::Tcp;
-        let tcp = dial(server, failures).await.at(*stage)?;
+        let tcp = self.addresses.dial(server, failures).await.at(*stage)?;
         let name = self.certificate_name(server);
         let (secured, prelogin) = if self.tls.is_strict() {
             *stage = Stage::Tls;
@@ -136,25 +130,6 @@ impl Connector {
         });
         config
     }
-}
-
-/// Connects to the first address of the name that answers; after a failure it begins with another one.
-async fn dial(server: &Server, failures: u32) -> io::Result<TcpStream> {
-    let mut last = None;
-    let mut addresses: Vec<_> = lookup_host((server.host.as_str(), server.port)).await?.collect();
-    let first = failures as usize % addresses.len().max(1);
-    addresses.rotate_left(first);
-    for address in addresses {
-        match timeout(LONGEST_DIAL, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = Some(error),
-            Err(_) => last = Some(io::ErrorKind::TimedOut.into()),
-        }
-    }
-    Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the server's name has no address")))
 }
 
 fn login_cause(error: tiberius::error::Error) -> Cause {

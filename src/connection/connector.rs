@@ -1,14 +1,18 @@
 //! Opens connections: a place under the limit, then attempts, redirects and retries, all within one budget.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use once_cell::sync::OnceCell;
 use tiberius::Client;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
+    addresses::Addresses,
     attempt::{Ended, Progress},
-    limit::SessionLimit,
+    limit::{Place, SessionLimit},
     open_error::{Cause, OpenError, Stage},
     settings::{Login, Server, Settings, Trust},
     stream::{Line, Stream},
@@ -16,7 +20,7 @@ use super::{
     transient::{LOGIN_FAILED, backoff},
 };
 use crate::{
-    Result,
+    Error, Result,
     identity::{TokenCache, TokenSource},
 };
 
@@ -35,6 +39,9 @@ pub struct Connector {
     pub(super) settings: Settings,
     pub(super) tls: Tls,
     pub(super) tokens: Option<TokenCache>,
+    pub(super) addresses: Addresses,
+    /// Where the last opening was redirected to, if that is to be remembered.
+    node: Mutex<Option<Server>>,
     limit: SessionLimit,
 }
 
@@ -43,6 +50,8 @@ pub(crate) struct Connection {
     pub(crate) client: Client<Stream>,
     pub(crate) line: Line,
     pub(crate) took: OpenTimes,
+    /// Not to be handed to an invocation any more from then on: it is old, or its token has come to its end.
+    pub(crate) until: Instant,
 }
 
 /// What the opening of a connection took: the wait for a token, and all the rest.
@@ -103,7 +112,14 @@ impl Connector {
     fn with_tokens(settings: Settings, tokens: Option<TokenCache>) -> Result<Self> {
         let tls = Tls::new(settings.encryption, &settings.trust)?;
         let limit = SessionLimit::new(settings.max_sessions);
-        Ok(Connector { settings, tls, tokens, limit })
+        Ok(Connector {
+            settings,
+            tls,
+            tokens,
+            addresses: Addresses::default(),
+            node: Mutex::new(None),
+            limit,
+        })
     }
 
     /// Where this connector connects to, and as whom.
@@ -121,18 +137,42 @@ impl Connector {
     /// Opens a connection within the budget of the settings.
     pub(crate) async fn open(&self) -> Result<Connection> {
         let started = Instant::now();
+        let place = self.place().await?;
+        self.open_in(place, started).await
+    }
+
+    /// Waits for a place under the limit on sessions, within the budget.
+    pub(super) async fn place(&self) -> Result<Place> {
+        let started = Instant::now();
+        let place = timeout(self.settings.open_budget, self.limit.place()).await;
+        place.map_err(|_| {
+            let cause = Cause::Limit(self.settings.max_sessions);
+            self.error(
+                Failure { server: self.settings.server.clone(), stage: Stage::Limit, cause },
+                0,
+                started,
+            )
+        })
+    }
+
+    /// A place for a connection that is opened ahead, if the next invocation has one all the same.
+    pub(super) fn spare_place(&self) -> Option<Place> {
+        self.limit.spare_place()
+    }
+
+    fn error(&self, Failure { server, stage, cause }: Failure, attempts: u32, started: Instant) -> Error {
+        let server = format!("{}:{}", server.host, server.port);
+        let by_token = self.tokens.is_some();
+        OpenError { stage, server, attempts, elapsed: started.elapsed(), by_token, cause }.into()
+    }
+
+    /// Opens a connection in its place, within what is left of the budget since then.
+    pub(super) async fn open_in(&self, place: Place, started: Instant) -> Result<Connection> {
         let budget = self.settings.open_budget;
         let gateway = &self.settings.server;
-        let error = |Failure { server, stage, cause }, attempts| {
-            let server = format!("{}:{}", server.host, server.port);
-            let by_token = self.tokens.is_some();
-            OpenError { stage, server, attempts, elapsed: started.elapsed(), by_token, cause }
-        };
-        let Ok(place) = timeout(budget, self.limit.place()).await else {
-            let cause = Cause::Limit(self.settings.max_sessions);
-            return Err(error(Failure { server: gateway.clone(), stage: Stage::Limit, cause }, 0).into());
-        };
-        let mut server = gateway.clone();
+        let node = self.node().clone();
+        let mut from_memory = node.is_some();
+        let mut server = node.unwrap_or_else(|| gateway.clone());
         let mut redirects = 0;
         let mut failures = 0;
         let mut may_refresh = true;
@@ -146,8 +186,13 @@ impl Connector {
             let ended = match timeout(left, attempt).await {
                 Ok(Ok((client, line))) => {
                     let token = progress.token_time;
-                    let open = started.elapsed().saturating_sub(token);
-                    return Ok(Connection { client, line, took: OpenTimes { token, open } });
+                    let took = OpenTimes { token, open: started.elapsed().saturating_sub(token) };
+                    if self.settings.remember_redirect && server != *gateway {
+                        *self.node() = Some(server);
+                    }
+                    let aged = Instant::now() + self.settings.max_age;
+                    let until = progress.token.map_or(aged, |token| aged.min(token.expires()));
+                    return Ok(Connection { client, line, took, until });
                 }
                 Ok(Err(ended)) => ended,
                 Err(_) => Ended::Failed(progress.stage, Cause::Silence(left)),
@@ -157,10 +202,19 @@ impl Connector {
                     Ok(()) => {
                         redirects += 1;
                         server = next;
+                        from_memory = false;
                         continue;
                     }
                     Err(cause) => (Stage::Login, cause),
                 },
+                Ended::Failed(_, cause) if from_memory => {
+                    let cause = crate::error::chain(&cause);
+                    tracing::info!(node = %server.host, %cause, "the remembered node failed; asking the gateway");
+                    from_memory = false;
+                    *self.node() = None;
+                    server = gateway.clone();
+                    continue;
+                }
                 Ended::Failed(stage, cause) => (stage, cause),
             };
             failures += 1;
@@ -182,7 +236,7 @@ impl Connector {
             };
             let again = stale_token || failure.cause.is_transient();
             if !again || started.elapsed() + wait >= budget {
-                return Err(error(failure, failures).into());
+                return Err(self.error(failure, failures, started));
             }
             let cause = crate::error::chain(&failure.cause);
             tracing::info!(attempt = failures, stage = %failure.stage, %cause, "opening again");
@@ -192,6 +246,11 @@ impl Connector {
             server = gateway.clone();
             redirects = 0;
         }
+    }
+
+    fn node(&self) -> MutexGuard<'_, Option<Server>> {
+        // Every change under the lock is one assignment: a poisoned lock still guards a sound state.
+        self.node.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a redirect is followed, after so many others.

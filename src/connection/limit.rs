@@ -24,4 +24,12 @@ impl SessionLimit {
             Err(_) => std::future::pending().await,
         }
     }
+
+    /// A place for a connection that nobody waits for yet, if another one stays free for whoever comes next.
+    pub(super) fn spare_place(&self) -> Option<Place> {
+        if self.0.available_permits() < 2 {
+            return None;
+        }
+        self.0.clone().try_acquire_owned().ok().map(Arc::new)
+    }
 }

@@ -10,7 +10,8 @@ pub(crate) const HEADER: usize = 8;
 pub(crate) const TYPE_PRELOGIN: u8 = 0x12;
 /// The packet type of a server's answers.
 const TYPE_REPLY: u8 = 0x04;
-const STATUS_END_OF_MESSAGE: u8 = 0x01;
+/// The status bit of a message's last packet.
+pub(crate) const STATUS_END_OF_MESSAGE: u8 = 0x01;
 
 const OPTION_VERSION: u8 = 0x00;
 const OPTION_ENCRYPTION: u8 = 0x01;

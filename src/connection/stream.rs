@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     io,
+    mem::MaybeUninit,
     net::Shutdown,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -17,6 +18,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
+use super::exchange::Exchange;
 use super::limit::Place;
 use super::prelogin::{HEADER, Prelogin, check_reply};
 use super::tls::PreloginFrames;
@@ -31,7 +33,22 @@ pub(crate) struct Line(Arc<Mutex<State>>);
 /// The socket with its place under the limit on sessions: the one is closed when the other is free.
 struct Held {
     secured: Secured,
+    exchange: Exchange,
     _place: Place,
+}
+
+impl Held {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.exchange.poll_read(cx, Pin::new(&mut self.secured), buffer)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.exchange.poll_write(cx, Pin::new(&mut self.secured), bytes)
+    }
+
+    fn tcp(&self) -> SockRef<'_> {
+        SockRef::from(self.secured.get_ref().0.get_ref())
+    }
 }
 
 enum State {
@@ -45,7 +62,11 @@ enum State {
 
 impl Line {
     pub(super) fn new(secured: Secured, place: Place) -> Self {
-        Line(Arc::new(Mutex::new(State::Open(Box::new(Held { secured, _place: place })))))
+        Line(Arc::new(Mutex::new(State::Open(Box::new(Held {
+            secured,
+            exchange: Exchange::default(),
+            _place: place,
+        })))))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -54,9 +75,9 @@ impl Line {
     }
 
     /// Polls the open line; one that is abandoned or cut is `NotConnected`.
-    fn poll<T>(&self, poll: impl FnOnce(Pin<&mut Secured>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn poll<T>(&self, poll: impl FnOnce(&mut Held) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &mut *self.state() {
-            State::Open(held) => poll(Pin::new(&mut held.secured)),
+            State::Open(held) => poll(held),
             _ => Poll::Ready(Err(io::Error::new(io::ErrorKind::NotConnected, "the connection was cut"))),
         }
     }
@@ -78,7 +99,7 @@ impl Line {
     /// open. Without a bound: the caller sets one, and cuts the line then.
     pub(crate) async fn hang_up(&self) {
         // Whoever cannot be told any more is gone already.
-        let _ = poll_fn(|cx| self.poll(|secured| secured.poll_shutdown(cx))).await;
+        let _ = poll_fn(|cx| self.poll(|held| Pin::new(&mut held.secured).poll_shutdown(cx))).await;
         let mut rest = [0; 1024];
         poll_fn(|cx| {
             let mut state = self.state();
@@ -103,7 +124,7 @@ impl Line {
         *state = match std::mem::replace(&mut *state, State::Cut) {
             State::Open(held) => {
                 // Not even TLS's goodbye: the driver may have stopped in the middle of a record.
-                match SockRef::from(held.secured.get_ref().0.get_ref()).shutdown(Shutdown::Write) {
+                match held.tcp().shutdown(Shutdown::Write) {
                     Ok(()) => State::Abandoned(held),
                     Err(_) => State::Cut,
                 }
@@ -111,6 +132,22 @@ impl Line {
             // Told already.
             told => told,
         };
+    }
+
+    /// Whether the server is still there and has nothing to say, as it should between two requests. It is seen without
+    /// a round trip; a goodbye that has not arrived yet is not seen.
+    pub(crate) fn is_idle(&self) -> bool {
+        let State::Open(held) = &*self.state() else { return false };
+        // Asked of the system, not of the runtime, which may not have looked at the socket since.
+        let seen = held.tcp().peek(&mut [MaybeUninit::uninit()]);
+        held.exchange.is_quiet() && matches!(seen, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Lets the next request reset the session.
+    pub(super) fn reset_next(&self) {
+        if let State::Open(held) = &mut *self.state() {
+            held.exchange.reset_next();
+        }
     }
 
     /// Closes the socket at once.
@@ -156,7 +193,7 @@ impl AsyncRead for Stream {
             return Poll::Ready(Ok(from_memory));
         }
         let mut buffer = ReadBuf::new(bytes);
-        ready!(self.line.poll(|secured| secured.poll_read(cx, &mut buffer)))?;
+        ready!(self.line.poll(|held| held.poll_read(cx, &mut buffer)))?;
         // The driver reads a length out of anything.
         if !self.begun
             && let Some(kind) = buffer.filled().first()
@@ -171,7 +208,7 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let Some(packet) = &mut self.swallowed else {
-            return self.line.poll(|secured| secured.poll_write(cx, bytes));
+            return self.line.poll(|held| held.poll_write(cx, bytes));
         };
         let length = match packet.get(2..4) {
             Some(length) => usize::from(u16::from_be_bytes([length[0], length[1]])).max(HEADER),
@@ -189,10 +226,10 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.line.poll(|secured| secured.poll_flush(cx))
+        self.line.poll(|held| Pin::new(&mut held.secured).poll_flush(cx))
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.line.poll(|secured| secured.poll_shutdown(cx))
+        self.line.poll(|held| Pin::new(&mut held.secured).poll_shutdown(cx))
     }
 }

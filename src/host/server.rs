@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Error, Result,
     app::AppSettings,
-    connection::Connector,
+    connection::pool::Pool,
     handler::AnyHandler,
     http::{InvocationId, Request, Response, RouteParams},
     invocation,
@@ -36,7 +36,7 @@ pub(crate) struct Server {
     pub(crate) routes: RouteTable,
     /// In the order of the project's functions.
     pub(crate) handlers: Vec<AnyHandler>,
-    pub(crate) connector: Option<Arc<Connector>>,
+    pub(crate) pool: Option<Pool>,
     pub(crate) settings: AppSettings,
     /// Cuts off every invocation that is still in flight when the time for stopping is over.
     pub(crate) cut: CancellationToken,
@@ -181,9 +181,8 @@ impl Server {
                     }
                     AnyHandler::Trigger(handler) => {
                         let trigger = body.and_then(|body| payload::trigger(&body));
-                        let connector =
-                            handler.takes_session().then_some(self.connector.as_deref()).flatten();
-                        match invocation::run(handler, trigger, connector, &limits).await.0 {
+                        let pool = self.pool.as_ref().filter(|_| handler.takes_session());
+                        match invocation::run(handler, trigger, pool, &limits).await.0 {
                             Ok(outputs) => payload::outputs(outputs, invocation.take_lines()),
                             // The host takes the invocation as failed, and tries it again where it has a policy.
                             Err(error) => error.to_response(id),
@@ -220,8 +219,8 @@ impl Server {
             request.extensions_mut().insert(InvocationId(id.to_owned()));
             request
         });
-        let connector = handler.takes_session().then_some(self.connector.as_deref()).flatten();
-        let (outcome, timings) = invocation::run(handler, request, connector, limits).await;
+        let pool = self.pool.as_ref().filter(|_| handler.takes_session());
+        let (outcome, timings) = invocation::run(handler, request, pool, limits).await;
         let mut response = outcome.unwrap_or_else(|error| error.to_response(id));
         if self.settings.server_timing {
             timings.write_to(response.headers_mut());

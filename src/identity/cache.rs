@@ -32,6 +32,10 @@ impl Token {
     pub(crate) fn secret(&self) -> &str {
         &self.secret
     }
+
+    pub(crate) fn expires(&self) -> Instant {
+        self.expires
+    }
 }
 
 impl fmt::Debug for Token {

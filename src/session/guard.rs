@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{CURRENT, Session};
-use crate::{Error, Result, connection::Connector, error::panic_text};
+use crate::{Error, Result, connection::pool::Pool, error::panic_text};
 
 /// How long the parts of an invocation took.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,7 +26,7 @@ impl Drop for CutOnDrop {
     fn drop(&mut self) {
         if let Some(session) = &self.0 {
             session.shared.closed.cancel();
-            session.shared.line.cut();
+            session.shared.hold.with(|line| line.cut());
         }
     }
 }
@@ -52,30 +52,30 @@ impl Limits {
     }
 }
 
-/// Runs `handler` with a session of its own where `connector` is given, else without one.
+/// Runs `handler` with a session of its own where a pool is given, else without one.
 ///
 /// The session is open before the handler's first line and closed when this returns, after success, error, early
 /// return, panic, deadline and shutdown alike; a panic becomes [`Error::Panic`]. The limits hold for opening and
 /// handler together.
 pub(crate) async fn guard<T>(
-    connector: Option<&Connector>,
+    pool: Option<&Pool>,
     limits: &Limits,
     timings: &mut Timings,
     handler: impl for<'a> FnOnce(Option<&'a Session>) -> BoxFuture<'a, Result<T>>,
 ) -> Result<T> {
     let started = Instant::now();
-    let Some(connector) = connector else {
+    let Some(pool) = pool else {
         let outcome = caught(limits.within(async { handler(None).await })).await;
         timings.handler = started.elapsed();
         return outcome;
     };
 
-    let opened = limits.within(connector.open()).await;
+    let opened = limits.within(pool.check_out()).await;
     timings.open = started.elapsed();
     let connection = opened?;
     timings.token = connection.took.token;
     timings.open = connection.took.open;
-    let session = Session::over(connection, connector.settings().command_timeout);
+    let session = Session::over(connection, pool.command_timeout(), pool.reuses());
     let mut cut = CutOnDrop(Some(session.clone()));
 
     let started = Instant::now();
@@ -84,7 +84,9 @@ pub(crate) async fn guard<T>(
     timings.handler = started.elapsed();
 
     let started = Instant::now();
-    session.end().await;
+    // What was cut off or panicked may have left anything: its connection serves nobody again.
+    let whole = !matches!(outcome, Err(Error::Panic(_) | Error::Deadline(_) | Error::Stopping));
+    session.end(whole.then_some(pool)).await;
     cut.0 = None;
     timings.close = started.elapsed();
     outcome

@@ -15,6 +15,11 @@ impl Link {
         Link(Ok(Box::new(client)))
     }
 
+    /// Takes the client out; no operation will use this connection again, for this reason.
+    pub(super) fn take(&mut self, reason: &'static str) -> Option<Box<Client>> {
+        std::mem::replace(&mut self.0, Err(reason.into())).ok()
+    }
+
     /// No operation will use this connection again, for this reason.
     pub(super) fn give_up(&mut self, reason: &'static str) {
         self.0 = Err(reason.into());
@@ -66,6 +71,7 @@ impl<'a> Lease<'a> {
                 Ok(value)
             }
             Err(Error::Server(error)) if error.class() < 20 => {
+                self.shared.wear.worn();
                 if self.scope.depth() > 0 {
                     self.look_after().await?;
                 }
@@ -123,7 +129,7 @@ impl<'a> Lease<'a> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         if self.client.take().is_some() {
-            self.shared.line.abandon();
+            self.shared.hold.with(|line| line.abandon());
         }
     }
 }

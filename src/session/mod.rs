@@ -1,5 +1,6 @@
 //! The session: one connection for one invocation, reached from anywhere in it.
 
+mod close;
 mod guard;
 mod lease;
 mod row;
@@ -10,9 +11,10 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use serde::de::DeserializeOwned;
 pub use tiberius::ToSql;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+use close::{Hold, Wear};
 pub(crate) use guard::{Limits, Timings, guard};
 use lease::{Lease, Link};
 pub use sql::{CheckedSql, Sql};
@@ -20,7 +22,7 @@ use transaction::Scope;
 
 use crate::{
     Error, Result,
-    connection::{Connector, stream::Line},
+    connection::{Connector, connector::Connection},
 };
 
 /// The driver's client, as [`Session::with_client`] lends it.
@@ -57,8 +59,11 @@ pub struct Session {
 /// What all handles of one session share.
 struct Shared {
     link: Mutex<Link>,
-    line: Line,
+    hold: Hold,
+    wear: Wear,
     closed: CancellationToken,
+    /// When the connection is too old for another session.
+    until: Instant,
     statement_timeout: Option<Duration>,
 }
 
@@ -78,17 +83,17 @@ impl Session {
     /// [`Error::Open`] when no connection can be opened within the budget.
     pub async fn open(connector: &Connector) -> Result<Session> {
         let connection = Box::pin(connector.open()).await?;
-        Ok(Session::over(connection, connector.settings().command_timeout))
+        Ok(Session::over(connection, connector.settings().command_timeout, false))
     }
 
-    fn over(
-        connection: crate::connection::connector::Connection,
-        statement_timeout: Option<Duration>,
-    ) -> Session {
+    /// A session over this connection; `again` says whether it may serve another one afterwards.
+    fn over(connection: Connection, statement_timeout: Option<Duration>, again: bool) -> Session {
         let shared = Shared {
             link: Mutex::new(Link::new(connection.client)),
-            line: connection.line,
+            hold: Hold::new(connection.line),
+            wear: Wear::new(again),
             closed: CancellationToken::new(),
+            until: connection.until,
             statement_timeout,
         };
         Session { shared: Arc::new(shared), scope: Arc::default() }
@@ -131,10 +136,12 @@ impl Session {
     /// # Errors
     /// As [`query`](Session::query).
     pub async fn query_rows(&self, sql: impl Sql, params: &[&dyn ToSql]) -> Result<Vec<tiberius::Row>> {
+        let sql = sql.text();
+        self.shared.wear.statement(&sql);
         let operation = async {
             let mut lease = self.lease().await?;
             self.timed(async {
-                let outcome = match lease.client().query(sql.text(), params).await {
+                let outcome = match lease.client().query(sql, params).await {
                     Ok(stream) => stream.into_first_result().await,
                     Err(error) => Err(error),
                 };
@@ -150,10 +157,12 @@ impl Session {
     /// # Errors
     /// As [`query`](Session::query).
     pub async fn execute(&self, sql: impl Sql, params: &[&dyn ToSql]) -> Result<u64> {
+        let sql = sql.text();
+        self.shared.wear.statement(&sql);
         let operation = async {
             let mut lease = self.lease().await?;
             self.timed(async {
-                let outcome = lease.client().execute(sql.text(), params).await;
+                let outcome = lease.client().execute(sql, params).await;
                 Ok(lease.settle(outcome).await?.total())
             })
             .await
@@ -167,10 +176,12 @@ impl Session {
     /// # Errors
     /// As [`query`](Session::query).
     pub async fn batch(&self, sql: impl Sql) -> Result<()> {
+        let sql = sql.text();
+        self.shared.wear.batch(&sql);
         let operation = async {
             let mut lease = self.lease().await?;
             self.timed(async {
-                let outcome = match lease.client().simple_query(sql.text()).await {
+                let outcome = match lease.client().simple_query(sql).await {
                     Ok(stream) => stream.into_results().await,
                     Err(error) => Err(error),
                 };
@@ -192,6 +203,7 @@ impl Session {
             &'a mut Client,
         ) -> futures_util::future::BoxFuture<'a, Result<T, tiberius::error::Error>>,
     {
+        self.shared.wear.unknown();
         let operation = async {
             let mut lease = self.lease().await?;
             let outcome = work(lease.client()).await;
@@ -203,17 +215,7 @@ impl Session {
     /// Closes the session: what is open is rolled back by the server, which hangs up before this returns, or
     /// after a second is left to notice it by itself. The guard does this for an invocation's session.
     pub async fn close(self) {
-        self.end().await;
-    }
-
-    async fn end(&self) {
-        // Handles that escaped into other tasks give up what they are doing; nothing waits for them.
-        self.shared.closed.cancel();
-        let goodbye = tokio::time::timeout(LONGEST_GOODBYE, self.shared.line.hang_up()).await;
-        if goodbye.is_err() {
-            tracing::warn!("the server did not hang up within {LONGEST_GOODBYE:?}; the socket was cut");
-        }
-        self.shared.line.cut();
+        self.end(None).await;
     }
 
     /// The scope that an operation of this handle belongs to: inside a transaction's future the innermost one,
@@ -255,6 +257,3 @@ impl Session {
         }
     }
 }
-
-/// How long the server may take to hang up.
-const LONGEST_GOODBYE: Duration = Duration::from_secs(1);

@@ -47,6 +47,11 @@ impl Scope {
         Ok(turn)
     }
 
+    /// This scope's turn, if nobody has it.
+    pub(super) fn turn_now(&self) -> Option<OwnedMutexGuard<()>> {
+        self.turn.clone().try_lock_owned().ok()
+    }
+
     /// The server has given up the transaction, with all that is nested in it.
     pub(super) fn abort(&self) {
         if let Some(parent) = &self.parent {
@@ -77,7 +82,7 @@ impl Drop for Unfinished<'_> {
             if let Ok(mut link) = shared.link.try_lock() {
                 link.give_up("a transaction was dropped before its end");
             }
-            shared.line.abandon();
+            shared.hold.with(|line| line.abandon());
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Apps of a test's own, in its process, and replies that are read no further than a test says.
 
-use sqlscope::{FunctionApp, RunningApp, Session};
+use std::sync::Arc;
+
+use sqlscope::{FunctionApp, RunningApp, Session, connection::Connector};
 use sqlscope_local::sql::SessionRecord;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use super::{Azure, Folder, client, json};
+use super::{Azure, Folder, client, eventually, json, settings_with};
 
 /// An app of the test's own, each function an HTTP function at `/api/{name}` that takes every method.
 pub struct App {
@@ -53,10 +55,32 @@ impl App {
     }
 }
 
+/// How an app comes by its sessions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sessions {
+    /// Each is opened for its invocation.
+    Fresh,
+    /// Some are opened ahead.
+    Spare,
+    /// Connections serve one invocation after another.
+    Reused,
+}
+
+impl Sessions {
+    pub fn environment(self) -> [(&'static str, &'static str); 2] {
+        match self {
+            Sessions::Fresh => [("SQLSCOPE_SESSIONS", "fresh"), ("SQLSCOPE_SPARES", "0")],
+            Sessions::Spare => [("SQLSCOPE_SESSIONS", "fresh"), ("SQLSCOPE_SPARES", "2")],
+            Sessions::Reused => [("SQLSCOPE_SESSIONS", "reuse"), ("SQLSCOPE_SPARES", "0")],
+        }
+    }
+}
+
 /// An app of one function that misbehaves beside one that looks at what is left, on an endpoint of their own.
 pub struct Scene {
     pub azure: Azure,
     pub app: App,
+    sessions: Sessions,
 }
 
 impl Scene {
@@ -64,13 +88,16 @@ impl Scene {
     pub async fn start(
         environment: &[(&str, &str)],
         connection: &str,
+        sessions: Sessions,
         misbehaving: impl FnOnce(FunctionApp) -> FunctionApp,
     ) -> Scene {
         let azure = Azure::start().await;
         let (project, app) = App::project_with(&["Fault", "Look"], environment);
-        let connector = azure.connector_with(azure.credential(), connection);
+        let text = format!("{};{connection}", azure.connection_string());
+        let settings = settings_with(&text, &sessions.environment());
+        let connector = Arc::new(Connector::with_credential(settings, azure.credential()).unwrap());
         let app = misbehaving(app.connector(connector)).http("Look", look);
-        Scene { app: App::start(project, app).await, azure }
+        Scene { app: App::start(project, app).await, azure, sessions }
     }
 
     /// Runs a batch in a session of the test's own.
@@ -93,7 +120,11 @@ impl Scene {
             "transactions": 0, "temporary": null, "lock_timeout": -1, "isolation": 2, "rows": 0,
         });
         assert_eq!(json(reply).await, fresh);
-        self.azure.all_closed().await;
+        match self.sessions {
+            Sessions::Fresh => drop(self.azure.all_closed().await),
+            // The connection that looked, or one that was opened ahead.
+            _ => eventually(|| self.azure.sql.counts().opened - self.azure.sql.counts().closed <= 2).await,
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod app;
 mod handler;
+mod log;
+mod proxy;
 
 use std::{
     path::{Path, PathBuf},
@@ -30,8 +32,10 @@ use tokio::{
     net::TcpSocket,
 };
 
-pub use app::{App, Begun, Reply, Scene, first_byte};
+pub use app::{App, Begun, Reply, Scene, Sessions, first_byte};
 pub use handler::{Served, handler};
+pub use log::Log;
+pub use proxy::Proxy;
 
 /// The header that the identity endpoint asks for.
 const IDENTITY_HEADER: &str = "test-header";
@@ -99,13 +103,15 @@ impl Azure {
         connection_string(self.sql.port(), &self.ca)
     }
 
-    /// What the platform sets for a handler: the identity endpoint, and the app's connection string.
+    /// What the platform sets for a handler: the identity endpoint, and the app's connection string. No connection is
+    /// opened ahead, so that a test counts those of its invocations.
     pub fn environment(&self) -> Vec<(String, String)> {
         let login = "Authentication=ActiveDirectoryManagedIdentity";
         [
             ("IDENTITY_ENDPOINT", self.identity.url()),
             ("IDENTITY_HEADER", IDENTITY_HEADER.to_owned()),
             ("SqlConnectionString", format!("{};{login}", self.connection_string())),
+            ("SQLSCOPE_SPARES", "0".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -120,6 +126,12 @@ impl Azure {
     pub fn connector_with(&self, credential: Arc<LocalCredential>, more: &str) -> Arc<Connector> {
         let settings = settings(&format!("{};{more}", self.connection_string()));
         Arc::new(Connector::with_credential(settings, credential).unwrap())
+    }
+
+    /// A connector in this environment.
+    pub fn connector_in(&self, environment: &[(&str, &str)]) -> Arc<Connector> {
+        let settings = settings_with(&self.connection_string(), environment);
+        Arc::new(Connector::with_credential(settings, self.credential()).unwrap())
     }
 
     pub fn connector(&self) -> Arc<Connector> {
@@ -177,8 +189,18 @@ pub fn connection_string(port: u16, ca: &LocalCa) -> String {
     )
 }
 
+/// Settings of this connection string, with no connection opened ahead.
 pub fn settings(connection_string: &str) -> Settings {
-    Settings::parse("SqlConnectionString", connection_string, &|_| None).unwrap()
+    settings_with(connection_string, &[("SQLSCOPE_SPARES", "0")])
+}
+
+/// Settings of this connection string in this environment.
+pub fn settings_with(connection_string: &str, environment: &[(&str, &str)]) -> Settings {
+    let environment = |name: &str| {
+        let variable = environment.iter().find(|(known, _)| *known == name);
+        variable.map(|(_, value)| value.to_string())
+    };
+    Settings::parse("SqlConnectionString", connection_string, &environment).unwrap()
 }
 
 /// One key for all tests of a process: making one takes a moment.
@@ -233,6 +255,8 @@ pub struct LocalCredential {
     audience: Mutex<String>,
     /// How long a token holds, in seconds, beside what the credential says of it.
     pub lifetime: AtomicI64,
+    /// How long the credential says that it holds.
+    pub said_lifetime: AtomicI64,
 }
 
 impl LocalCredential {
@@ -242,6 +266,7 @@ impl LocalCredential {
             requests: AtomicUsize::new(0),
             audience: Mutex::new(sqlscope_local::token::AUDIENCE.to_owned()),
             lifetime: AtomicI64::new(3600),
+            said_lifetime: AtomicI64::new(3600),
         })
     }
 
@@ -267,8 +292,8 @@ impl TokenCredential for LocalCredential {
             Claims::new("00000000-0000-0000-0000-0000000000aa", self.lifetime.load(Ordering::SeqCst));
         claims.aud = self.audience.lock().unwrap().clone();
         let token = self.issuer.lock().unwrap().issue(&claims).unwrap();
-        let expires = time::OffsetDateTime::now_utc() + Duration::from_secs(3600);
-        Ok(AccessToken::new(token, expires))
+        let said = time::Duration::seconds(self.said_lifetime.load(Ordering::SeqCst));
+        Ok(AccessToken::new(token, time::OffsetDateTime::now_utc() + said))
     }
 }
 

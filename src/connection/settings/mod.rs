@@ -2,6 +2,7 @@
 
 mod login;
 mod server;
+mod session;
 mod values;
 
 use std::{
@@ -11,6 +12,7 @@ use std::{
 };
 
 use super::keywords::Field;
+pub use session::SessionMode;
 use values::Values;
 
 /// Everything that a connection needs to know.
@@ -30,6 +32,14 @@ pub struct Settings {
     pub open_budget: Duration,
     /// How many sessions may be open at once; further ones wait in order, within `open_budget`.
     pub max_sessions: usize,
+    /// Whether an app's connections serve one invocation or several.
+    pub sessions: SessionMode,
+    /// How many connections an app keeps ready at most, opened ahead of the invocations that need them; 0 is none.
+    pub spares: usize,
+    /// How old a connection may be when an invocation gets it.
+    pub max_age: Duration,
+    /// Whether an opening begins at the node that the last one was redirected to, rather than at the gateway.
+    pub remember_redirect: bool,
     /// How long a command may take, where a setting limits it.
     pub command_timeout: Option<Duration>,
     /// What the server shows as `program_name`.
@@ -185,9 +195,6 @@ const CONNECTION_STRINGS: [&str; 4] = [
 const OPEN_TIMEOUT: &str = "SQLSCOPE_OPEN_TIMEOUT_SECONDS";
 const COMMAND_TIMEOUT: &str = "SQLSCOPE_COMMAND_TIMEOUT_SECONDS";
 const MOST_SECONDS: u64 = 600;
-const MAX_SESSIONS: &str = "SQLSCOPE_MAX_SESSIONS";
-/// Azure SQL's largest tier takes this many.
-const MOST_SESSIONS: u32 = 30_000;
 
 impl Settings {
     /// Reads the settings from the environment: a connection string, or `AZURE_SQL_SERVER` and its companions.
@@ -283,7 +290,11 @@ impl Settings {
             database: values.text(Field::Database)?,
             encryption,
             open_budget: seconds(Field::ConnectTimeout, OPEN_TIMEOUT)?.unwrap_or(Duration::from_secs(30)),
-            max_sessions: max_sessions(values, environment)?,
+            max_sessions: session::max_sessions(values, environment)?,
+            sessions: session::mode(environment)?,
+            spares: session::spares(environment)?,
+            max_age: session::max_age(environment)?,
+            remember_redirect: session::remember_redirect(environment)?,
             command_timeout: seconds(Field::CommandTimeout, COMMAND_TIMEOUT)?,
             application_name: values.text(Field::ApplicationName)?.unwrap_or_else(|| "sqlscope".to_owned()),
             read_only_intent: read_only_intent(values)?,
@@ -330,21 +341,6 @@ impl Settings {
 /// A variable that is set to something.
 fn set(environment: Environment<'_>, name: &str) -> Option<String> {
     environment(name).filter(|value| !value.trim().is_empty())
-}
-
-/// By default a third of what the smallest tier takes, which an app of several instances shares.
-fn max_sessions(values: &Values, environment: Environment<'_>) -> Result<usize, SettingsError> {
-    if let Some(number) = values.number(Field::MaxPoolSize, 1, MOST_SESSIONS)? {
-        return Ok(number as usize);
-    }
-    let Some(text) = set(environment, MAX_SESSIONS) else { return Ok(100) };
-    match text.trim().parse::<u32>() {
-        Ok(number) if (1..=MOST_SESSIONS).contains(&number) => Ok(number as usize),
-        _ => {
-            let problem = format!("`{text}` is no number of sessions; expected 1 to {MOST_SESSIONS}");
-            Err(SettingsError::new(MAX_SESSIONS, problem))
-        }
-    }
 }
 
 fn encryption(values: &Values) -> Result<Encryption, SettingsError> {
