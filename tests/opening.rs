@@ -12,7 +12,7 @@ use sqlscope::{
     Error, Session,
     connection::{Connector, Stage},
 };
-use sqlscope_local::{certificates::LocalCa, token::TokenIssuer};
+use sqlscope_local::{certificates::LocalCa, sql::SqlEndpoint, token::TokenIssuer};
 
 async fn works(session: Session) {
     assert_eq!(session.query_one::<i32>("SELECT 1", &[]).await.unwrap(), 1);
@@ -213,8 +213,11 @@ async fn many_sessions_with_one_stale_token_ask_for_one_fresh_token() {
     let azure = Azure::start().await;
     let credential = azure.credential();
     let connector = azure.connector_with(credential.clone(), "Connect Timeout=120");
-    works(Session::open(&connector).await.unwrap()).await;
-    azure.sql.fail_logins(20, 18456);
+    // The server does not know the issuer of the token that is kept.
+    credential.set_issuer(TokenIssuer::generate().unwrap());
+    assert_eq!(refused(&connector).await.number(), Some(18456));
+    credential.set_issuer(azure.tokens.clone());
+    let before = credential.requests.load(Ordering::SeqCst);
     let opens = (0..20).map(|_| {
         let connector = connector.clone();
         tokio::spawn(async move { works(Session::open(&connector).await.unwrap()).await })
@@ -222,8 +225,45 @@ async fn many_sessions_with_one_stale_token_ask_for_one_fresh_token() {
     for open in opens.collect::<Vec<_>>() {
         open.await.unwrap();
     }
-    // A retry may meet a refusal that was meant for another opener; its token is a fresh one then.
-    assert!(credential.requests.load(Ordering::SeqCst) <= 3, "{:?}", credential.requests);
+    assert_eq!(credential.requests.load(Ordering::SeqCst) - before, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remembered_node_is_asked_first_and_after_its_failure_the_gateway() {
+    let azure = Azure::start().await;
+    let connector = azure.connector_in(&[("SQLSCOPE_REMEMBER_REDIRECT", "1")]);
+    let connections = |endpoint: &SqlEndpoint| endpoint.counts().connections;
+    let first = sql_endpoint(&azure.ca, &azure.tokens).await;
+    azure.sql.redirect_logins("localhost", first.port());
+    for opened in 1..4 {
+        works(Session::open(&connector).await.unwrap()).await;
+        assert_eq!((connections(&azure.sql), connections(&first)), (1, opened));
+    }
+    // The database moves: the old node refuses everybody for good, which the gateway knows.
+    first.fail_logins(usize::MAX, 40532);
+    let second = sql_endpoint(&azure.ca, &azure.tokens).await;
+    azure.sql.redirect_logins("localhost", second.port());
+    works(Session::open(&connector).await.unwrap()).await;
+    assert_eq!((connections(&azure.sql), connections(&first), connections(&second)), (2, 4, 1));
+    works(Session::open(&connector).await.unwrap()).await;
+    assert_eq!((connections(&azure.sql), connections(&first), connections(&second)), (2, 4, 2));
+    // And now there is nobody any more where it was.
+    second.stop().await;
+    azure.sql.stop_redirecting();
+    works(Session::open(&connector).await.unwrap()).await;
+    assert_eq!(connections(&azure.sql), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_setting_every_opening_asks_the_gateway() {
+    let azure = Azure::start().await;
+    let connector = azure.connector();
+    let node = sql_endpoint(&azure.ca, &azure.tokens).await;
+    azure.sql.redirect_logins("localhost", node.port());
+    for _ in 0..3 {
+        works(Session::open(&connector).await.unwrap()).await;
+    }
+    assert_eq!((azure.sql.counts().connections, node.counts().connections), (3, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]
