@@ -112,11 +112,6 @@ async fn leave(request: Request, session: &Session) -> Result<Response> {
     Ok(text(id))
 }
 
-#[derive(serde::Deserialize)]
-struct OfSession {
-    transaction_isolation_level: i16,
-}
-
 /// What an invocation can see of the one before it, and its session's id.
 async fn look(_: Request, session: &Session) -> Result<Response> {
     let (id, transactions, lock_timeout): (i16, i32, i32) =
@@ -128,10 +123,12 @@ async fn look(_: Request, session: &Session) -> Result<Response> {
             &[],
         )
         .await?;
-    // All columns: the name of this one would cost the connection.
-    let of_session: OfSession =
-        session.query_one("SELECT * FROM sys.dm_exec_sessions WHERE session_id = @@SPID", &[]).await?;
-    let isolation = of_session.transaction_isolation_level;
+    let isolation: i16 = session
+        .query_one(
+            "SELECT transaction_isolation_level FROM sys.dm_exec_sessions WHERE session_id = @@SPID",
+            &[],
+        )
+        .await?;
     let database: String = session.query_one("SELECT DB_NAME()", &[]).await?;
     let seen = (transactions, lock_timeout, table, context, identity, isolation, database);
     Ok(json(&(id, seen)))
@@ -226,7 +223,8 @@ async fn a_set_option_is_back_at_its_default_for_the_next_invocation() {
 
 #[tokio::test]
 async fn session_context_is_empty_for_the_next_invocation() {
-    Scene::start(&[]).await.is_reset("session context").await;
+    // A reset clears it here. On another engine it did not: so it is not left to that.
+    Scene::start(&[]).await.costs_the_connection("session context").await;
 }
 
 #[tokio::test]
@@ -308,7 +306,7 @@ async fn a_handle_that_escaped_can_do_nothing_to_the_connection_any_more() {
 async fn no_two_invocations_share_a_connection_and_there_are_no_more_than_the_limit() {
     let scene = Scene::start(&[("SQLSCOPE_MAX_SESSIONS", "8")]).await;
     let invocations = (0..120).map(async |n| match n % 4 {
-        0 => drop(scene.leave("session context").await),
+        0 => drop(scene.leave("an option").await),
         1 => drop(scene.leave("an identity").await),
         2 => drop(scene.leave("a temporary table").await),
         _ => drop(scene.sees_nothing().await),

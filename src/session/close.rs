@@ -54,9 +54,9 @@ const UNKNOWN: u8 = 1;
 /// What a reset may not undo, or what blocks others until the reset.
 const WORN: u8 = 2;
 
-/// The reset keeps the isolation level and does not take an application role back; an application lock would be held
-/// until the next invocation.
-const NOT_RESET: [&str; 3] = ["isolation", "approle", "applock"];
+/// Procedures whose traces are not left to a reset: an application lock would be held until the next invocation, an
+/// application role is never taken back, and not every engine forgets session context.
+const NOT_RESET: [&str; 3] = ["sp_getapplock", "sp_setapprole", "sp_set_session_context"];
 
 impl Wear {
     pub(super) fn new(watched: bool) -> Self {
@@ -66,10 +66,9 @@ impl Wear {
     /// A statement with parameters is about to run. What it sets ends with it, and it cannot leave a transaction open
     /// without an error.
     pub(super) fn statement(&self, sql: &str) {
-        let mentions = |word: &str| {
-            sql.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
-        };
-        if self.watched && NOT_RESET.into_iter().any(mentions) {
+        if self.watched
+            && (NOT_RESET.into_iter().any(|word| after(sql, word).is_some()) || sets_isolation(sql))
+        {
             self.worn();
         }
     }
@@ -91,19 +90,45 @@ impl Wear {
     }
 }
 
+/// What stands behind the first place where this word does, in any case.
+fn after<'a>(sql: &'a str, word: &str) -> Option<&'a str> {
+    let at =
+        sql.as_bytes().windows(word.len()).position(|part| part.eq_ignore_ascii_case(word.as_bytes()))?;
+    sql.get(at + word.len()..)
+}
+
+/// Whether the text may set the isolation level, which a reset keeps (MS-TDS 2.2.3.1.2).
+fn sets_isolation(mut sql: &str) -> bool {
+    while let Some(rest) = after(sql, "isolation") {
+        let next = rest.trim_start();
+        // Or a comment before that.
+        if next.len() < rest.len() && after(next, "level").is_some_and(|level| level.len() + 5 == next.len())
+            || next.starts_with("/*")
+            || next.starts_with("--")
+        {
+            return true;
+        }
+        sql = rest;
+    }
+    false
+}
+
 impl Session {
     /// Ends the session: gives the connection back to the pool where that may be, else hangs it up.
     pub(super) async fn end(&self, pool: Option<&Pool>) {
         // Handles that escaped into other tasks give up what they are doing; nothing waits for them.
         self.shared.closed.cancel();
         let line = match pool {
-            Some(pool) if pool.reuses() => {
-                match self.detach().await.map(|connection| pool.check_in(connection)) {
-                    Some(Ok(())) => return,
-                    Some(Err(refused)) => Some(refused.line),
-                    None => self.shared.hold.line().clone(),
+            Some(pool) if pool.reuses() => match self.detach().await {
+                Ok(connection) => match pool.check_in(connection) {
+                    Ok(()) => return,
+                    Err(refused) => Some(refused.line),
+                },
+                Err(reason) => {
+                    tracing::debug!("the connection serves no other invocation: {reason}");
+                    self.shared.hold.line().clone()
                 }
-            }
+            },
             _ => self.shared.hold.line().clone(),
         };
         let Some(line) = line else { return };
@@ -115,25 +140,27 @@ impl Session {
     }
 
     /// Takes the connection out of the session, if nothing is under way on it and nothing speaks against its use by
-    /// another one.
-    async fn detach(&self) -> Option<Connection> {
+    /// another one; else says why not.
+    async fn detach(&self) -> Result<Connection, &'static str> {
         let shared = &self.shared;
         let wear = shared.wear.worst.load(Ordering::Relaxed);
         if wear == WORN {
-            return None;
+            return Err("an error, or what a reset does not undo");
         }
         // A transaction that escaped into another task holds the turn, an operation of its the link.
-        let _turn = self.scope.turn_now()?;
-        // Rows that were left unread are on their way.
-        if !shared.hold.line().as_ref()?.is_idle() {
-            return None;
+        let _turn = self.scope.turn_now().ok_or("a transaction is under way")?;
+        let quiet = shared.hold.line().as_ref().is_some_and(Line::is_idle);
+        if !quiet {
+            return Err("an answer was not read to its end, or the connection is gone");
         }
-        let mut client = shared.link.try_lock().ok()?.take("the session is closed")?;
+        let mut link = shared.link.try_lock().map_err(|_| "an operation is under way")?;
+        let mut client = link.take("the session is closed").ok_or("an operation was given up")?;
+        drop(link);
         if wear == UNKNOWN && !matches!(timeout(LONGEST_LOOK, is_clean(&mut client)).await, Ok(Ok(true))) {
-            return None;
+            return Err("an open transaction, an isolation level or another user was left behind");
         }
-        let line = shared.hold.line().take()?;
-        Some(Connection { client: *client, line, took: Default::default(), until: shared.until })
+        let line = shared.hold.line().take().ok_or("the connection is gone")?;
+        Ok(Connection { client: *client, line, took: Default::default(), until: shared.until })
     }
 }
 
@@ -148,4 +175,41 @@ async fn is_clean(client: &mut Client) -> Result<bool, tiberius::error::Error> {
     let clean =
         row.filter(|row| row.columns().first().is_some_and(|column| column.name() == "sqlscope_session"));
     Ok(clean.is_some_and(|row| matches!(row.try_get::<&str, _>(0), Ok(Some("clean")))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_worn_by(sql: &str) -> bool {
+        let wear = Wear::new(true);
+        wear.statement(sql);
+        wear.worst.load(Ordering::Relaxed) == WORN
+    }
+
+    #[test]
+    fn text_wears_a_connection_if_it_may_do_what_a_reset_does_not_undo() {
+        for worn in [
+            "set transaction isolation level serializable",
+            "SET TRANSACTION ISOLATION\n\tLEVEL SNAPSHOT",
+            "SELECT isolation FROM ward; SET TRANSACTION ISOLATION LEVEL SNAPSHOT",
+            "SET TRANSACTION ISOLATION/**/LEVEL SNAPSHOT",
+            "SET TRANSACTION ISOLATION --x\nLEVEL SNAPSHOT",
+            "EXEC SP_GetAppLock @Resource = 'it'",
+            "EXEC sys.[sp_set_session_context] 'a', 'b'",
+            "EXEC sp_setapprole 'a', 'b'",
+        ] {
+            assert!(is_worn_by(worn), "{worn}");
+        }
+        for not in [
+            "SELECT isolation, level FROM ward",
+            "SELECT isolation_level FROM ward",
+            "SELECT isolation",
+            "SELECT isolation FROM ward WHERE level = 1",
+            "SELECT SESSION_CONTEXT(N'a')",
+            "Ünïcödé isolatioñ",
+        ] {
+            assert!(!is_worn_by(not), "{not}");
+        }
+    }
 }
