@@ -47,7 +47,7 @@ pub struct Connector {
 
 /// An open connection, and what its opening took.
 pub(crate) struct Connection {
-    pub(crate) client: Client<Stream>,
+    pub(crate) client: Box<Client<Stream>>,
     pub(crate) line: Line,
     pub(crate) took: OpenTimes,
     /// Not to be handed to an invocation any more from then on: it is old, or its token has come to its end.
@@ -192,7 +192,7 @@ impl Connector {
                     }
                     let aged = Instant::now() + self.settings.max_age;
                     let until = progress.token.map_or(aged, |token| aged.min(token.expires()));
-                    return Ok(Connection { client, line, took, until });
+                    return Ok(Connection { client: Box::new(client), line, took, until });
                 }
                 Ok(Err(ended)) => ended,
                 Err(_) => Ended::Failed(progress.stage, Cause::Silence(left)),

@@ -160,7 +160,7 @@ impl Session {
             return Err("an open transaction, an isolation level or another user was left behind");
         }
         let line = shared.hold.line().take().ok_or("the connection is gone")?;
-        Ok(Connection { client: *client, line, took: Default::default(), until: shared.until })
+        Ok(Connection { client, line, took: Default::default(), until: shared.until })
     }
 }
 

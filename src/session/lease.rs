@@ -11,8 +11,8 @@ use crate::{Error, Result};
 pub(super) struct Link(Result<Box<Client>, Cow<'static, str>>);
 
 impl Link {
-    pub(super) fn new(client: Client) -> Self {
-        Link(Ok(Box::new(client)))
+    pub(super) fn new(client: Box<Client>) -> Self {
+        Link(Ok(client))
     }
 
     /// Takes the client out; no operation will use this connection again, for this reason.
