@@ -273,6 +273,9 @@ impl RunningApp {
             }
         };
         tokio::join!(idle, finish);
+        if let Some(pool) = &server.pool {
+            pool.left().await;
+        }
     }
 }
 

@@ -6,13 +6,14 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     connector::{Connection, Connector, OpenTimes},
     idle::Idle,
     settings::SessionMode,
     spares::Demand,
+    stream::Line,
 };
 use crate::Result;
 
@@ -20,8 +21,6 @@ use crate::Result;
 const LONGEST_IDLE: Duration = Duration::from_secs(60);
 /// With no place left under the limit for a spare connection, this is when to look again.
 const NO_PLACE: Duration = Duration::from_secs(1);
-/// How long the server may take to hang up at the end.
-const LONGEST_GOODBYE: Duration = Duration::from_secs(1);
 
 /// The connections of one connector. Dropping it closes what is idle.
 pub(crate) struct Pool(Arc<Shared>);
@@ -33,6 +32,8 @@ struct Shared {
     /// Told when there may be too few connections.
     wanted: Notify,
     stopping: CancellationToken,
+    /// The connections that are being left.
+    leaving: TaskTracker,
 }
 
 impl fmt::Debug for Pool {
@@ -58,6 +59,7 @@ impl Pool {
             demand: Demand::new(spares, Instant::now()).into(),
             wanted: Notify::new(),
             stopping: CancellationToken::new(),
+            leaving: TaskTracker::new(),
         });
         shared.connector.prefetch_token();
         tokio::spawn(fill(shared.clone()));
@@ -127,7 +129,7 @@ impl Pool {
     /// Takes a connection back for another invocation, which the server resets before; or refuses it, and then it is
     /// to be closed.
     pub(crate) fn check_in(&self, connection: Connection) -> std::result::Result<(), Connection> {
-        if !self.0.is_usable(&connection) {
+        if !self.reuses() || connection.until <= Instant::now() {
             return Err(connection);
         }
         connection.line.reset_next();
@@ -139,9 +141,22 @@ impl Pool {
     pub(crate) async fn stop(&self) {
         self.0.stopping.cancel();
         let goodbyes = self.0.idle.close().into_iter().map(|connection| async move {
-            let _ = tokio::time::timeout(LONGEST_GOODBYE, connection.line.hang_up()).await;
+            connection.line.hang_up().await;
         });
         futures_util::future::join_all(goodbyes).await;
+    }
+
+    /// Waits until every server has hung up that was left, after the last invocation.
+    pub(crate) async fn left(&self) {
+        self.0.leaving.close();
+        self.0.leaving.wait().await;
+    }
+
+    /// Ends a connection of which the server has nothing to roll back. It is told before this returns; until it has
+    /// hung up, within a second, the connection counts under the limit.
+    pub(crate) async fn leave(&self, line: Line) {
+        let rest = line.leave().await;
+        self.0.leaving.spawn(rest);
     }
 }
 

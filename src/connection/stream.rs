@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use futures_util::io::{AsyncRead, AsyncWrite};
@@ -15,6 +16,7 @@ use socket2::SockRef;
 use tokio::{
     io::{AsyncRead as _, AsyncWrite as _, ReadBuf},
     net::TcpStream,
+    time::timeout,
 };
 use tokio_rustls::client::TlsStream;
 
@@ -22,6 +24,9 @@ use super::exchange::Exchange;
 use super::limit::Place;
 use super::prelogin::{HEADER, Prelogin, check_reply};
 use super::tls::PreloginFrames;
+
+/// How long the server may take to hang up.
+const LONGEST_GOODBYE: Duration = Duration::from_secs(1);
 
 /// A secured connection to the server.
 pub(crate) type Secured = TlsStream<PreloginFrames<TcpStream>>;
@@ -95,11 +100,34 @@ impl Line {
         }
     }
 
-    /// Says goodbye and waits until the server has hung up too, which it does once it has rolled back what was
-    /// open. Without a bound: the caller sets one, and cuts the line then.
-    pub(crate) async fn hang_up(&self) {
-        // Whoever cannot be told any more is gone already.
+    /// Says goodbye. Whoever cannot be told any more is gone already.
+    async fn say_goodbye(&self) {
         let _ = poll_fn(|cx| self.poll(|held| Pin::new(&mut held.secured).poll_shutdown(cx))).await;
+    }
+
+    /// Says goodbye and waits until the server has hung up too, which it does once it has rolled back what was open;
+    /// after a second at most the socket is closed all the same.
+    pub(crate) async fn hang_up(&self) {
+        if timeout(LONGEST_GOODBYE, self.hung_up()).await.is_err() {
+            tracing::warn!("the server did not hang up within {LONGEST_GOODBYE:?}; the socket was cut");
+        }
+        self.cut();
+    }
+
+    /// As [`hang_up`](Self::hang_up), for a session of which the server has nothing to roll back: once it is told, the
+    /// rest, which is returned, needs nobody to wait for it.
+    pub(crate) async fn leave(self) -> impl Future<Output = ()> + Send + 'static {
+        let goodbye = timeout(LONGEST_GOODBYE, self.say_goodbye()).await;
+        async move {
+            match goodbye {
+                Ok(()) => self.hang_up().await,
+                Err(_) => self.cut(),
+            }
+        }
+    }
+
+    async fn hung_up(&self) {
+        self.say_goodbye().await;
         let mut rest = [0; 1024];
         poll_fn(|cx| {
             let mut state = self.state();

@@ -1,20 +1,15 @@
 //! The end of a session: its server hangs up, or, where connections are used again, its pool takes it back.
 
 use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::time::timeout;
 
-use super::{Client, Session};
+use super::{Session, wear::Wear};
 use crate::connection::{connector::Connection, pool::Pool, stream::Line};
 
-/// How long the server may take to hang up.
-const LONGEST_GOODBYE: Duration = Duration::from_secs(1);
 /// How long it may take to say in what state a session is.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
@@ -40,176 +35,66 @@ impl Hold {
     }
 }
 
-/// What a session has done that speaks against using its connection again.
-pub(super) struct Wear {
-    /// Whether anybody wants to know.
-    watched: bool,
-    worst: AtomicU8,
-}
-
-/// A reset undoes it.
-const NONE: u8 = 0;
-/// Text that may have done anything: the server is asked what it left behind.
-const UNKNOWN: u8 = 1;
-/// What a reset may not undo, or what blocks others until the reset.
-const WORN: u8 = 2;
-
-/// Procedures whose traces are not left to a reset: an application lock would be held until the next invocation, an
-/// application role is never taken back, and not every engine forgets session context.
-const NOT_RESET: [&str; 3] = ["sp_getapplock", "sp_setapprole", "sp_set_session_context"];
-
-impl Wear {
-    pub(super) fn new(watched: bool) -> Self {
-        Wear { watched, worst: AtomicU8::new(NONE) }
-    }
-
-    /// A statement with parameters is about to run. What it sets ends with it, and it cannot leave a transaction open
-    /// without an error.
-    pub(super) fn statement(&self, sql: &str) {
-        if self.watched
-            && (NOT_RESET.into_iter().any(|word| after(sql, word).is_some()) || sets_isolation(sql))
-        {
-            self.worn();
-        }
-    }
-
-    /// A batch is about to run.
-    pub(super) fn batch(&self, sql: &str) {
-        self.unknown();
-        self.statement(sql);
-    }
-
-    /// Work of the application's own with the driver is about to run.
-    pub(super) fn unknown(&self) {
-        self.worst.fetch_max(UNKNOWN, Ordering::Relaxed);
-    }
-
-    /// The connection is not to be used again.
-    pub(super) fn worn(&self) {
-        self.worst.fetch_max(WORN, Ordering::Relaxed);
-    }
-}
-
-/// What stands behind the first place where this word does, in any case.
-fn after<'a>(sql: &'a str, word: &str) -> Option<&'a str> {
-    let at =
-        sql.as_bytes().windows(word.len()).position(|part| part.eq_ignore_ascii_case(word.as_bytes()))?;
-    sql.get(at + word.len()..)
-}
-
-/// Whether the text may set the isolation level, which a reset keeps (MS-TDS 2.2.3.1.2).
-fn sets_isolation(mut sql: &str) -> bool {
-    while let Some(rest) = after(sql, "isolation") {
-        let next = rest.trim_start();
-        // Or a comment before that.
-        if next.len() < rest.len() && after(next, "level").is_some_and(|level| level.len() + 5 == next.len())
-            || next.starts_with("/*")
-            || next.starts_with("--")
-        {
-            return true;
-        }
-        sql = rest;
-    }
-    false
-}
-
 impl Session {
-    /// Ends the session: gives the connection back to the pool where that may be, else hangs it up.
-    pub(super) async fn end(&self, pool: Option<&Pool>) {
+    /// Ends the session. One that is whole goes back to its pool where connections are used again, and else tells the
+    /// server, which has nothing to roll back then. Of any other one (`whole` is `None`) the server hangs up before this
+    /// returns, or after a second is left to notice it by itself.
+    pub(super) async fn end(&self, whole: Option<&Pool>) {
         // Handles that escaped into other tasks give up what they are doing; nothing waits for them.
         self.shared.closed.cancel();
-        let line = match pool {
-            Some(pool) if pool.reuses() => match self.detach().await {
-                Ok(connection) => match pool.check_in(connection) {
-                    Ok(()) => return,
-                    Err(refused) => Some(refused.line),
-                },
-                Err(reason) => {
-                    tracing::debug!("the connection serves no other invocation: {reason}");
-                    self.shared.hold.line().clone()
-                }
-            },
-            _ => self.shared.hold.line().clone(),
+        let Some(pool) = whole else { return self.hang_up().await };
+        let (mut connection, wear) = match self.detach() {
+            Ok(detached) => detached,
+            Err(reason) => {
+                tracing::debug!("the connection is closed: {reason}");
+                return self.hang_up().await;
+            }
         };
-        let Some(line) = line else { return };
-        let goodbye = timeout(LONGEST_GOODBYE, line.hang_up()).await;
-        if goodbye.is_err() {
-            tracing::warn!("the server did not hang up within {LONGEST_GOODBYE:?}; the socket was cut");
+        let clean = wear == Wear::None || pool.reuses() && is_clean(&mut connection).await;
+        if !clean {
+            tracing::debug!(
+                "the connection is closed: a batch may have left a transaction or an isolation level"
+            );
+            connection.line.hang_up().await;
+        } else if let Err(connection) = pool.check_in(connection) {
+            pool.leave(connection.line).await;
         }
-        line.cut();
     }
 
-    /// Takes the connection out of the session, if nothing is under way on it and nothing speaks against its use by
-    /// another one; else says why not.
-    async fn detach(&self) -> Result<Connection, &'static str> {
+    async fn hang_up(&self) {
+        let line = self.shared.hold.line().clone();
+        if let Some(line) = line {
+            line.hang_up().await;
+        }
+    }
+
+    /// Takes the connection out of the session with what it has done, if nothing is under way on it and nothing speaks
+    /// against its use by another one; else says why not.
+    fn detach(&self) -> Result<(Connection, Wear), &'static str> {
         let shared = &self.shared;
-        let wear = shared.wear.worst.load(Ordering::Relaxed);
-        if wear == WORN {
-            return Err("an error, or what a reset does not undo");
+        let wear = shared.wear.so_far();
+        if wear == Wear::Worn {
+            return Err("there was an error, or something that a reset does not undo");
         }
         // A transaction that escaped into another task holds the turn, an operation of its the link.
         let _turn = self.scope.turn_now().ok_or("a transaction is under way")?;
-        let quiet = shared.hold.line().as_ref().is_some_and(Line::is_idle);
-        if !quiet {
-            return Err("an answer was not read to its end, or the connection is gone");
-        }
         let mut link = shared.link.try_lock().map_err(|_| "an operation is under way")?;
-        let mut client = link.take("the session is closed").ok_or("an operation was given up")?;
-        drop(link);
-        if wear == UNKNOWN && !matches!(timeout(LONGEST_LOOK, is_clean(&mut client)).await, Ok(Ok(true))) {
-            return Err("an open transaction, an isolation level or another user was left behind");
-        }
-        let line = shared.hold.line().take().ok_or("the connection is gone")?;
-        Ok(Connection { client, line, took: Default::default(), until: shared.until })
+        let mut held = shared.hold.line();
+        let line = held.take_if(|line| line.is_idle()).ok_or("it is broken, or rows were left unread")?;
+        let client = link.take("the session is closed").ok_or("an operation was given up")?;
+        Ok((Connection { client, line, took: Default::default(), until: shared.until }, wear))
     }
 }
 
-/// Asks the server whether the session is one that a reset makes new: no transaction, the isolation level that it
-/// began with, nobody impersonated (a reset would end the connection then: error 18059).
-async fn is_clean(client: &mut Client) -> Result<bool, tiberius::error::Error> {
+/// Asks the server, a second at most, whether the session is one that a reset makes new: no transaction, the isolation
+/// level that it began with, nobody impersonated (a reset would end the connection then: error 18059).
+async fn is_clean(Connection { client, line, .. }: &mut Connection) -> bool {
     const LOOK: &str = "SELECT CASE WHEN @@TRANCOUNT = 0 AND SUSER_SNAME() = ORIGINAL_LOGIN() AND \
                         (SELECT transaction_isolation_level FROM sys.dm_exec_sessions WHERE session_id = @@SPID) = 2 \
                         THEN 'clean' ELSE 'worn' END AS sqlscope_session";
-    let row = client.simple_query(LOOK).await?.into_row().await?;
+    let look = async { client.simple_query(LOOK).await?.into_row().await };
+    let Ok(Ok(Some(row))) = timeout(LONGEST_LOOK, look).await else { return false };
     // The column's name tells the answer from rows that the application left unread.
-    let clean =
-        row.filter(|row| row.columns().first().is_some_and(|column| column.name() == "sqlscope_session"));
-    Ok(clean.is_some_and(|row| matches!(row.try_get::<&str, _>(0), Ok(Some("clean")))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn is_worn_by(sql: &str) -> bool {
-        let wear = Wear::new(true);
-        wear.statement(sql);
-        wear.worst.load(Ordering::Relaxed) == WORN
-    }
-
-    #[test]
-    fn text_wears_a_connection_if_it_may_do_what_a_reset_does_not_undo() {
-        for worn in [
-            "set transaction isolation level serializable",
-            "SET TRANSACTION ISOLATION\n\tLEVEL SNAPSHOT",
-            "SELECT isolation FROM ward; SET TRANSACTION ISOLATION LEVEL SNAPSHOT",
-            "SET TRANSACTION ISOLATION/**/LEVEL SNAPSHOT",
-            "SET TRANSACTION ISOLATION --x\nLEVEL SNAPSHOT",
-            "EXEC SP_GetAppLock @Resource = 'it'",
-            "EXEC sys.[sp_set_session_context] 'a', 'b'",
-            "EXEC sp_setapprole 'a', 'b'",
-        ] {
-            assert!(is_worn_by(worn), "{worn}");
-        }
-        for not in [
-            "SELECT isolation, level FROM ward",
-            "SELECT isolation_level FROM ward",
-            "SELECT isolation",
-            "SELECT isolation FROM ward WHERE level = 1",
-            "SELECT SESSION_CONTEXT(N'a')",
-            "Ünïcödé isolatioñ",
-        ] {
-            assert!(!is_worn_by(not), "{not}");
-        }
-    }
+    let answers = row.columns().first().is_some_and(|column| column.name() == "sqlscope_session");
+    answers && line.is_idle() && matches!(row.try_get::<&str, _>(0), Ok(Some("clean")))
 }

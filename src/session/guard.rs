@@ -75,7 +75,7 @@ pub(crate) async fn guard<T>(
     let connection = opened?;
     timings.token = connection.took.token;
     timings.open = connection.took.open;
-    let session = Session::over(connection, pool.command_timeout(), pool.reuses());
+    let session = Session::over(connection, pool.command_timeout());
     let mut cut = CutOnDrop(Some(session.clone()));
 
     let started = Instant::now();

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use tokio::sync::{MutexGuard, OwnedMutexGuard};
 
-use super::{Client, Shared, transaction::Scope};
+use super::{Client, Shared, transaction::Scope, wear::Wear};
 use crate::{Error, Result};
 
 /// The driver's client, or why there is none any more.
@@ -71,7 +71,7 @@ impl<'a> Lease<'a> {
                 Ok(value)
             }
             Err(Error::Server(error)) if error.class() < 20 => {
-                self.shared.wear.worn();
+                self.shared.wear.is(Wear::Worn);
                 if self.scope.depth() > 0 {
                     self.look_after().await?;
                 }

@@ -6,6 +6,7 @@ mod lease;
 mod row;
 mod sql;
 mod transaction;
+mod wear;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -14,11 +15,12 @@ pub use tiberius::ToSql;
 use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use close::{Hold, Wear};
+use close::Hold;
 pub(crate) use guard::{Limits, Timings, guard};
 use lease::{Lease, Link};
 pub use sql::{CheckedSql, Sql};
 use transaction::Scope;
+use wear::{Wear, Worst};
 
 use crate::{
     Error, Result,
@@ -60,7 +62,7 @@ pub struct Session {
 struct Shared {
     link: Mutex<Link>,
     hold: Hold,
-    wear: Wear,
+    wear: Worst,
     closed: CancellationToken,
     /// When the connection is too old for another session.
     until: Instant,
@@ -83,15 +85,14 @@ impl Session {
     /// [`Error::Open`] when no connection can be opened within the budget.
     pub async fn open(connector: &Connector) -> Result<Session> {
         let connection = Box::pin(connector.open()).await?;
-        Ok(Session::over(connection, connector.settings().command_timeout, false))
+        Ok(Session::over(connection, connector.settings().command_timeout))
     }
 
-    /// A session over this connection; `again` says whether it may serve another one afterwards.
-    fn over(connection: Connection, statement_timeout: Option<Duration>, again: bool) -> Session {
+    fn over(connection: Connection, statement_timeout: Option<Duration>) -> Session {
         let shared = Shared {
             link: Mutex::new(Link::new(connection.client)),
             hold: Hold::new(connection.line),
-            wear: Wear::new(again),
+            wear: Worst::default(),
             closed: CancellationToken::new(),
             until: connection.until,
             statement_timeout,
@@ -203,7 +204,7 @@ impl Session {
             &'a mut Client,
         ) -> futures_util::future::BoxFuture<'a, Result<T, tiberius::error::Error>>,
     {
-        self.shared.wear.unknown();
+        self.shared.wear.is(Wear::Unknown);
         let operation = async {
             let mut lease = self.lease().await?;
             let outcome = work(lease.client()).await;
