@@ -83,3 +83,50 @@ async fn moments_become_text() {
     assert!(moments.2.starts_with("2026-01-31T12:34:56"), "{moments:?}");
     session.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn binary_becomes_bytes_as_a_field_in_a_tuple_and_alone() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Photo {
+        data: Vec<u8>,
+        hash: [u8; 2],
+        none: Option<Vec<u8>>,
+    }
+    let azure = Azure::start().await;
+    let session = azure.session().await;
+    let sql = "SELECT CAST(0x00FF7F AS varbinary(8)) AS data, CAST(0xABCD AS binary(2)) AS hash, \
+               CAST(NULL AS varbinary(8)) AS none";
+    let photo: Photo = session.query_one(sql, &[]).await.unwrap();
+    assert_eq!(photo, Photo { data: vec![0, 255, 127], hash: [0xab, 0xcd], none: None });
+    let tuple: (Vec<u8>, Vec<u8>, Option<Vec<u8>>) = session.query_one(sql, &[]).await.unwrap();
+    assert_eq!(tuple, (vec![0, 255, 127], vec![0xab, 0xcd], None));
+    let alone: Vec<u8> = session.query_one("SELECT @P1", &[&[0_u8, 1].as_slice()]).await.unwrap();
+    assert_eq!(alone, [0, 1]);
+    let some: Option<Vec<u8>> = session.query_one("SELECT CAST(0x07 AS varbinary(8))", &[]).await.unwrap();
+    assert_eq!(some, Some(vec![7]));
+    let columns: Vec<u8> =
+        session.query_one("SELECT CAST(1 AS tinyint), CAST(2 AS tinyint)", &[]).await.unwrap();
+    assert_eq!(columns, [1, 2], "any other row is a sequence of its columns");
+    let tuple: (Vec<u8>,) = session.query_one("SELECT @P1", &[&[0_u8, 1].as_slice()]).await.unwrap();
+    assert_eq!(tuple, (vec![0, 1],));
+    session.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn binary_that_does_not_fit_is_an_error_that_names_its_column() {
+    let azure = Azure::start().await;
+    let session = azure.session().await;
+    let said = |error: sqlscope::Error| match error {
+        sqlscope::Error::Value(text) => text,
+        other => panic!("{other:?}"),
+    };
+    let null = session.query_one::<Vec<u8>>("SELECT CAST(NULL AS varbinary(8)) AS n", &[]).await;
+    assert_eq!(said(null.unwrap_err()), "column `n`: NULL, expected a sequence");
+    let text = session.query_one::<(Vec<u8>, i32)>("SELECT N'text' AS n, 1 AS m", &[]).await;
+    assert_eq!(said(text.unwrap_err()), "column `n`: a text, expected a sequence");
+    for bytes in ["SELECT 0x0102 AS n, 1 AS m", "SELECT 0x01020304 AS n, 1 AS m"] {
+        let error = session.query_one::<([u8; 3], i32)>(bytes, &[]).await.unwrap_err();
+        assert!(said(error).starts_with("column `n`: another length"));
+    }
+    session.close().await;
+}

@@ -100,8 +100,12 @@ impl Session {
         Session { shared: Arc::new(shared), scope: Arc::default() }
     }
 
-    /// Runs a query and returns its first result set, each row as a `T`: a struct by column names, a tuple by
-    /// position, or a single value.
+    /// Runs a query and returns its first result set, each row as a `T`: a struct or map by column names, a tuple or
+    /// array by position, or a single value.
+    ///
+    /// Text, numbers and bit are read as themselves; binary as `Vec<u8>`, in a struct or tuple as `[u8; N]` too;
+    /// uniqueidentifier, decimal, date and time as text: datetimeoffset as RFC 3339 in UTC (`time::serde::rfc3339`
+    /// reads it), the others in ISO 8601. What may be NULL is an `Option`.
     ///
     /// # Errors
     /// [`Error::Server`] and the other errors of SQL; [`Error::Value`] when a row does not fit `T`.

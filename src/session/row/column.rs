@@ -2,7 +2,10 @@
 
 use serde::{
     Deserializer,
-    de::{DeserializeSeed, IntoDeserializer, Visitor, value::StrDeserializer},
+    de::{
+        DeserializeSeed, IntoDeserializer, Visitor,
+        value::{SeqDeserializer, StrDeserializer},
+    },
     forward_to_deserialize_any,
 };
 use tiberius::{ColumnData, FromSql, Row};
@@ -29,6 +32,10 @@ impl Column<'_> {
     /// Reads the value; an error names the column, and no value.
     pub(super) fn read<'de, T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Mismatch> {
         seed.deserialize(self).map_err(|error| self.named(error))
+    }
+
+    pub(super) fn is_binary(self) -> bool {
+        matches!(self.data(), Ok(ColumnData::Binary(_)))
     }
 
     pub(super) fn named(&self, error: Mismatch) -> Mismatch {
@@ -111,6 +118,20 @@ impl<'de> Deserializer<'de> for Column<'_> {
         if is_null(self.data()?) { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
+    /// `Vec<u8>` asks for a sequence, as serde's derive knows no bytes.
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        let ColumnData::Binary(Some(bytes)) = self.data()? else { return self.deserialize_any(visitor) };
+        let mut bytes: SeqDeserializer<_, Mismatch> = SeqDeserializer::new(bytes.iter().copied());
+        let value = visitor.visit_seq(&mut bytes)?;
+        // An array takes what it needs: more is too much.
+        bytes.end()?;
+        Ok(value)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Mismatch> {
+        self.deserialize_seq(visitor)
+    }
+
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -136,6 +157,6 @@ impl<'de> Deserializer<'de> for Column<'_> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct identifier ignored_any
+        tuple_struct map struct identifier ignored_any
     }
 }

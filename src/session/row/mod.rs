@@ -16,8 +16,7 @@ use mismatch::Mismatch;
 
 /// A row as a `T`: a struct or map by column names, a tuple or array by position, else its single column.
 ///
-/// Text, numbers, bit and binary come as themselves; uniqueidentifier, decimal, date and time as text:
-/// datetimeoffset as RFC 3339 in UTC (`time::serde::rfc3339` reads it), the others in ISO 8601.
+/// What each type of column is read into: [`Session::query`](super::Session::query).
 pub(super) fn deserialize<T: DeserializeOwned>(row: &Row) -> Result<T> {
     T::deserialize(RowDeserializer { row }).map_err(|Mismatch(text)| Error::Value(text))
 }
@@ -75,7 +74,12 @@ impl<'de> Deserializer<'de> for RowDeserializer<'_> {
         self.deserialize_any(visitor)
     }
 
+    /// The columns in their order; but the bytes of a single binary column, which is what a `Vec<u8>` asks for.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        let first = Column { row: self.row, index: 0 };
+        if self.row.columns().len() == 1 && first.is_binary() {
+            return first.deserialize_seq(visitor).map_err(|error| first.named(error));
+        }
         visitor.visit_seq(Columns { row: self.row, next: 0 })
     }
 
@@ -84,7 +88,7 @@ impl<'de> Deserializer<'de> for RowDeserializer<'_> {
         if count != length {
             return Err(Mismatch(format!("a row of {count} columns cannot become a tuple of {length}")));
         }
-        self.deserialize_seq(visitor)
+        visitor.visit_seq(Columns { row: self.row, next: 0 })
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
