@@ -66,7 +66,6 @@ fn kind(found: &Unexpected<'_>) -> &'static str {
         Unexpected::Char(_) | Unexpected::Str(_) => "a text",
         Unexpected::Bytes(_) => "binary data",
         Unexpected::Unit | Unexpected::Option => "NULL",
-        Unexpected::Seq => "a sequence",
         Unexpected::Map => "a row",
         _ => "something else",
     }
@@ -81,7 +80,10 @@ fn one_of(names: &[&str]) -> String {
 mod tests {
     use serde::{
         Deserialize,
-        de::{DeserializeOwned, IntoDeserializer},
+        de::{
+            DeserializeOwned, IntoDeserializer,
+            value::{BytesDeserializer, MapDeserializer, SeqDeserializer},
+        },
     };
 
     use super::*;
@@ -110,7 +112,16 @@ mod tests {
         for (said, expected) in [
             (said::<u8>(300_i32), "an integer that does not fit, expected u8"),
             (said::<i32>("the-secret-row"), "a text, expected i32"),
+            (said::<i32>(true), "a bit, expected i32"),
             (said::<bool>(1.5_f64), "a floating point number, expected a boolean"),
+            (said::<i32>(BytesDeserializer::new(b"the-secret-row")), "binary data, expected i32"),
+            (said::<i32>(()), "NULL, expected i32"),
+            (said::<i32>(SeqDeserializer::new([0].into_iter())), "something else, expected i32"),
+            (said::<i32>(MapDeserializer::new([("the-secret-row", 1)].into_iter())), "a row, expected i32"),
+            (
+                said::<[i32; 3]>(SeqDeserializer::new([0].into_iter())),
+                "another length, expected an array of length 3",
+            ),
             (said::<char>("the-secret-row"), "a text that does not fit, expected a character"),
             (said::<State>("the-secret-row"), "unknown variant, expected `open`, `done`"),
             (said::<Name>("the-secret-row"), "unknown field, expected `title`"),
@@ -126,13 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_column_is_named() {
+    fn a_column_that_is_missing_or_there_twice_is_named() {
         #[derive(Debug, Deserialize)]
         #[expect(dead_code, reason = "only read")]
         struct Todo {
             title: String,
         }
-        let none = de::value::MapDeserializer::<_, Mismatch>::new(std::iter::empty::<(&str, &str)>());
-        assert_eq!(Todo::deserialize(none).unwrap_err().to_string(), "there is no column `title`");
+        let none = MapDeserializer::new(std::iter::empty::<(&str, &str)>());
+        assert_eq!(said::<Todo>(none), "there is no column `title`");
+        let two = MapDeserializer::new([("title", "the-secret-row"), ("title", "x")].into_iter());
+        assert_eq!(said::<Todo>(two), "there are two columns `title`");
     }
 }

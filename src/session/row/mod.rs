@@ -27,12 +27,22 @@ struct RowDeserializer<'a> {
 }
 
 impl<'a> RowDeserializer<'a> {
+    fn columns(self) -> impl Iterator<Item = Column<'a>> {
+        self.row.cells().map(|(column, data)| Column { name: column.name(), data })
+    }
+
+    fn count(self) -> usize {
+        self.row.columns().len()
+    }
+
     /// The row's only column.
     fn single(self) -> Result<Column<'a>, Mismatch> {
-        match self.row.columns().len() {
-            1 => Ok(Column { row: self.row, index: 0 }),
-            count => Err(Mismatch(format!(
-                "a row of {count} columns cannot become a single value: read it into a struct or a tuple"
+        let mut columns = self.columns();
+        match (columns.next(), columns.next()) {
+            (Some(column), None) => Ok(column),
+            _ => Err(Mismatch(format!(
+                "a row of {} columns cannot become a single value: read it into a struct or a tuple",
+                self.count()
             ))),
         }
     }
@@ -58,7 +68,7 @@ impl<'de> Deserializer<'de> for RowDeserializer<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        visitor.visit_map(Columns { row: self.row, next: 0 })
+        visitor.visit_map(Columns::of(self.columns()))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
@@ -76,19 +86,20 @@ impl<'de> Deserializer<'de> for RowDeserializer<'_> {
 
     /// The columns in their order; but the bytes of a single binary column, which is what a `Vec<u8>` asks for.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        let first = Column { row: self.row, index: 0 };
-        if self.row.columns().len() == 1 && first.is_binary() {
-            return first.deserialize_seq(visitor).map_err(|error| first.named(error));
+        match self.columns().next() {
+            Some(only) if self.count() == 1 && only.is_binary() => {
+                only.deserialize_seq(visitor).map_err(|error| only.named(error))
+            }
+            _ => visitor.visit_seq(Columns::of(self.columns())),
         }
-        visitor.visit_seq(Columns { row: self.row, next: 0 })
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Mismatch> {
-        let count = self.row.columns().len();
+        let count = self.count();
         if count != length {
             return Err(Mismatch(format!("a row of {count} columns cannot become a tuple of {length}")));
         }
-        visitor.visit_seq(Columns { row: self.row, next: 0 })
+        visitor.visit_seq(Columns::of(self.columns()))
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -122,36 +133,39 @@ impl<'de> Deserializer<'de> for RowDeserializer<'_> {
 }
 
 /// The columns of a row, as a map by name or a sequence.
-struct Columns<'a> {
-    row: &'a Row,
-    next: usize,
+struct Columns<'a, I> {
+    rest: I,
+    /// The column whose name was read last: its value comes next.
+    named: Option<Column<'a>>,
 }
 
-impl<'de> de::MapAccess<'de> for Columns<'_> {
+impl<'a, I: Iterator<Item = Column<'a>>> Columns<'a, I> {
+    fn of(columns: I) -> Self {
+        Columns { rest: columns, named: None }
+    }
+}
+
+impl<'a, 'de, I: Iterator<Item = Column<'a>>> de::MapAccess<'de> for Columns<'a, I> {
     type Error = Mismatch;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Mismatch> {
-        let Some(column) = self.row.columns().get(self.next) else { return Ok(None) };
-        let name: StrDeserializer<'_, Mismatch> = column.name().into_deserializer();
-        seed.deserialize(name).map(Some).map_err(|error| error.in_column(column.name()))
+        self.named = self.rest.next();
+        let Some(column) = self.named else { return Ok(None) };
+        let name: StrDeserializer<'_, Mismatch> = column.name.into_deserializer();
+        seed.deserialize(name).map(Some).map_err(|error| column.named(error))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mismatch> {
-        let column = Column { row: self.row, index: self.next };
-        self.next += 1;
+        // serde asks for a name before each value.
+        let column = self.named.ok_or_else(|| Mismatch("a value without a name".to_owned()))?;
         column.read(seed)
     }
 }
 
-impl<'de> de::SeqAccess<'de> for Columns<'_> {
+impl<'a, 'de, I: Iterator<Item = Column<'a>>> de::SeqAccess<'de> for Columns<'a, I> {
     type Error = Mismatch;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Mismatch> {
-        if self.next == self.row.columns().len() {
-            return Ok(None);
-        }
-        let column = Column { row: self.row, index: self.next };
-        self.next += 1;
-        column.read(seed).map(Some)
+        self.rest.next().map(|column| column.read(seed)).transpose()
     }
 }
