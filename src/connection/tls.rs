@@ -87,14 +87,13 @@ impl Tls {
 
 fn add_certificates(roots: &mut RootCertStore, path: &Path) -> Result<(), SettingsError> {
     let failed = |error: &dyn std::fmt::Display| SettingsError::certificate(path, error.to_string());
-    let mut count = 0;
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| failed(&error))? {
-        let certificate = certificate.map_err(|error| failed(&error))?;
-        roots.add(certificate).map_err(|error| failed(&error))?;
-        count += 1;
-    }
-    if count == 0 {
+    let certificates: Vec<_> =
+        CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| failed(&error))?;
+    if certificates.is_empty() {
         return Err(failed(&"it holds no certificate"));
+    }
+    for certificate in certificates {
+        roots.add(certificate).map_err(|error| failed(&error))?;
     }
     Ok(())
 }
@@ -267,17 +266,77 @@ impl ServerCertVerifier for NoVerifier {
 mod tests {
     use super::*;
 
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
     #[tokio::test]
     async fn handshake_bytes_are_unwrapped_into_a_buffer_that_nobody_initialized() {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-        let (mut server, client) = tokio::io::duplex(64);
+        let (mut server, client) = duplex(64);
         server.write_all(&packet(TYPE_PRELOGIN, b"hand", false, 0)).await.unwrap();
-        server.write_all(&packet(TYPE_PRELOGIN, b"shake", true, 1)).await.unwrap();
+        server.write_all(&packet(TYPE_PRELOGIN, &[], false, 1)).await.unwrap();
+        server.write_all(&packet(TYPE_PRELOGIN, b"shake", true, 2)).await.unwrap();
         drop(server);
         let mut frames = PreloginFrames::new(client, true);
         let mut read = Vec::with_capacity(32);
         while frames.read_buf(&mut read).await.unwrap() > 0 {}
         assert_eq!(read, b"handshake");
+    }
+
+    #[tokio::test]
+    async fn handshake_bytes_leave_in_packets_of_4096_bytes_at_most_however_few_the_socket_takes() {
+        let sent: Vec<u8> = (0..10_000).map(|n| n as u8).collect();
+        // The socket takes 100 bytes at a time.
+        let (mut server, client) = duplex(100);
+        let mut frames = PreloginFrames::new(client, true);
+        let sends = async {
+            for message in [&sent[..9_000], &sent[9_000..]] {
+                frames.write_all(message).await.unwrap();
+                frames.flush().await.unwrap();
+            }
+            frames.write_all(b"bye").await.unwrap();
+            frames.shutdown().await.unwrap();
+        };
+        let mut read = Vec::new();
+        tokio::join!(sends, async { server.read_to_end(&mut read).await.unwrap() });
+        let expected = [
+            packet(TYPE_PRELOGIN, &sent[..4088], false, 0),
+            packet(TYPE_PRELOGIN, &sent[4088..8176], false, 1),
+            packet(TYPE_PRELOGIN, &sent[8176..9000], true, 2),
+            packet(TYPE_PRELOGIN, &sent[9000..], true, 0),
+            packet(TYPE_PRELOGIN, b"bye", true, 0),
+        ];
+        assert_eq!(read, expected.concat());
+    }
+
+    #[tokio::test]
+    async fn after_the_handshake_bytes_pass_as_they_are() {
+        let (mut server, client) = duplex(64);
+        let mut frames = PreloginFrames::new(client, false);
+        frames.write_all(b"question").await.unwrap();
+        server.write_all(b"answer").await.unwrap();
+        let mut read = [0; 8];
+        server.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"question");
+        frames.read_exact(&mut read[..6]).await.unwrap();
+        assert_eq!(&read[..6], b"answer");
+        frames.shutdown().await.unwrap();
+        assert_eq!(server.read(&mut read).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_packet_of_a_handshake_is_an_error_and_not_waited_for() {
+        for header in [[0x04, 1, 0, 9, 0, 0, 1, 0], [TYPE_PRELOGIN, 1, 0, 7, 0, 0, 1, 0]] {
+            let (mut server, client) = duplex(64);
+            server.write_all(&header).await.unwrap();
+            let error = PreloginFrames::new(client, true).read(&mut [0; 8]).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_takes_nothing_is_an_error_and_not_tried_for_ever() {
+        let mut room = [0; 10];
+        let mut frames = PreloginFrames::new(io::Cursor::new(&mut room[..]), true);
+        frames.write_all(b"hello").await.unwrap();
+        assert_eq!(frames.flush().await.unwrap_err().kind(), io::ErrorKind::WriteZero);
     }
 }
