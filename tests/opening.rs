@@ -58,6 +58,25 @@ async fn a_certificate_of_an_unknown_authority_is_refused_before_the_token_is_se
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_holds_no_certificate_is_an_error_before_anything_is_opened() {
+    let azure = Azure::start().await;
+    let no_certificate = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
+    for text in
+        [None, Some(""), Some("hello"), Some("-----BEGIN CERTIFICATE-----\nhel"), Some(no_certificate)]
+    {
+        let folder = Folder::new();
+        if let Some(text) = text {
+            folder.write("ca.pem", text);
+        }
+        let file = folder.path().join("ca.pem").display().to_string();
+        let settings = settings(&format!("Server=localhost;ServerCertificate={file}"));
+        let error = Connector::with_credential(settings, azure.credential()).unwrap_err().to_string();
+        assert!(error.contains("ServerCertificate") && error.contains(&file), "{text:?}: {error}");
+        assert!(error.contains("expected a PEM file with a certificate"), "{text:?}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_is_followed_to_the_other_server() {
     let azure = Azure::start().await;
     let node = sql_endpoint(&azure.ca, &azure.tokens).await;
