@@ -3,8 +3,9 @@
 use std::{
     collections::HashMap,
     fs, io,
+    ops::Deref,
     path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -12,7 +13,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{
     catalog,
-    functions::{self, Shared},
+    functions::{self, Shared, State},
     locks::Locks,
 };
 
@@ -25,6 +26,9 @@ pub enum Database {
     File(PathBuf),
 }
 
+/// Beyond this many, connections are closed with their sessions.
+const MOST_IDLE: usize = 64;
+
 /// The database, opened.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -32,6 +36,10 @@ pub(crate) struct Store {
     /// The directory to remove at the end.
     temporary: Option<PathBuf>,
     pub(crate) locks: Locks,
+    /// Connections that sessions have left as they had found them, for sessions to come: to open one, with all of
+    /// T-SQL's functions and the schema to read, is most of the work of a login. And while one is open, SQLite does not
+    /// put its log away at the end of every session.
+    idle: Mutex<Vec<(Connection, Shared)>>,
     /// The next value of each identity column, by table. Never rolled back, as in SQL Server.
     identities: Mutex<HashMap<String, i64>>,
 }
@@ -60,19 +68,44 @@ impl Store {
             (Database::File(path), _) => path.clone(),
             (Database::Memory, directory) => directory.clone().unwrap_or_default().join("memory.db"),
         };
-        let store = Store { path, temporary, locks: Locks::default(), identities: Mutex::default() };
+        let store = Store {
+            path,
+            temporary,
+            locks: Locks::default(),
+            idle: Mutex::default(),
+            identities: Mutex::default(),
+        };
         let failed = |failure: rusqlite::Error| {
             io::Error::other(format!("{} cannot be opened as a database: {failure}", store.path.display()))
         };
-        let connection = store.connect(&Shared::default()).map_err(failed)?;
+        let shared = Shared::default();
+        let connection = store.connect(&shared).map_err(failed)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         connection.execute_batch(&catalog::views()).map_err(failed)?;
-        drop(connection);
+        store.give_back(connection, shared);
         Ok(store)
     }
 
-    /// A connection for one session, with T-SQL's functions.
-    pub(crate) fn connect(&self, shared: &Shared) -> rusqlite::Result<Connection> {
+    /// Keeps a connection for another session, if nothing of this one is left in it.
+    fn give_back(&self, connection: Connection, shared: Shared) {
+        let temporary = connection
+            .prepare_cached("SELECT 1 FROM sqlite_temp_schema")
+            .and_then(|mut schema| schema.exists([]));
+        if connection.is_autocommit() && matches!(temporary, Ok(false)) {
+            *shared.lock() = State::default();
+            let mut idle = self.idle();
+            if idle.len() < MOST_IDLE {
+                idle.push((connection, shared));
+            }
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(Connection, Shared)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new connection, with T-SQL's functions.
+    fn connect(&self, shared: &Shared) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -98,11 +131,82 @@ impl Store {
     }
 }
 
+/// A connection while a session has it, with what its functions and the session tell each other.
+pub(crate) struct Lent {
+    store: Arc<Store>,
+    shared: Shared,
+    connection: Option<Connection>,
+}
+
+impl Lent {
+    /// One that is idle, else a new one.
+    pub(crate) fn from(store: &Arc<Store>) -> rusqlite::Result<Self> {
+        let idle = store.idle().pop();
+        let (connection, shared) = match idle {
+            Some(idle) => idle,
+            None => {
+                let shared = Shared::default();
+                (store.connect(&shared)?, shared)
+            }
+        };
+        Ok(Lent { store: Arc::clone(store), shared, connection: Some(connection) })
+    }
+
+    pub(crate) fn shared(&self) -> Shared {
+        self.shared.clone()
+    }
+}
+
+impl Deref for Lent {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("a connection is lent until this is dropped")
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // After a panic, who knows what is left in it.
+        if let Some(connection) = self.connection.take().filter(|_| !std::thread::panicking()) {
+            self.store.give_back(connection, self.shared.clone());
+        }
+    }
+}
+
 impl Drop for Store {
     fn drop(&mut self) {
+        // Closed before the directory goes.
+        self.idle().clear();
         if let Some(directory) = &self.temporary {
             // Nothing can be done about a directory that stays; it is in the system's temporary place.
             let _ = fs::remove_dir_all(directory);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_lent_again_only_as_it_was_found() {
+        let store = Arc::new(Store::open(&Database::Memory).expect("a store"));
+        let lent = |sql: &str| {
+            let connection = Lent::from(&store).expect("a connection");
+            connection.shared().lock().last_identity = Some(7);
+            connection.execute_batch(sql).expect("run");
+            drop(connection);
+            store.idle().len()
+        };
+        assert_eq!(lent("CREATE TABLE kept (id INT)"), 1);
+        let again = Lent::from(&store).expect("a connection");
+        assert!(store.idle().is_empty() && again.shared().lock().last_identity.is_none());
+        drop(again);
+        assert_eq!(lent("CREATE TEMP TABLE left (id INT)"), 0);
+        assert_eq!(lent("BEGIN; INSERT INTO kept VALUES (1)"), 0);
+        let count = Lent::from(&store).expect("a connection");
+        let count = count.query_row("SELECT count(*) FROM kept", [], |row| row.get::<_, i64>(0));
+        assert_eq!(count, Ok(0));
     }
 }

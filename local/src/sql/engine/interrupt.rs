@@ -1,7 +1,7 @@
 //! How a running request is ended from outside: by an ATTENTION, or when its client has gone.
 
 use std::{
-    sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -12,7 +12,7 @@ use rusqlite::InterruptHandle;
 pub(crate) struct Interrupt {
     raised: Mutex<bool>,
     changed: Condvar,
-    sqlite: OnceLock<InterruptHandle>,
+    sqlite: Mutex<Option<InterruptHandle>>,
 }
 
 impl std::fmt::Debug for Interrupt {
@@ -26,16 +26,25 @@ impl Interrupt {
         self.raised.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn sqlite(&self) -> MutexGuard<'_, Option<InterruptHandle>> {
+        self.sqlite.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The SQLite connection to stop as well.
     pub(crate) fn reaches(&self, handle: InterruptHandle) {
-        // Set once: a session has one connection.
-        let _ = self.sqlite.set(handle);
+        *self.sqlite() = Some(handle);
+    }
+
+    /// The SQLite connection is this session's no more.
+    pub(crate) fn lets_go(&self) {
+        *self.sqlite() = None;
     }
 
     pub(crate) fn raise(&self) {
         *self.lock() = true;
         self.changed.notify_all();
-        if let Some(sqlite) = self.sqlite.get() {
+        // Under its lock, so that nobody else has the connection meanwhile.
+        if let Some(sqlite) = &*self.sqlite() {
             sqlite.interrupt();
         }
     }

@@ -1,5 +1,7 @@
 //! Queries: translated, run, and their rows with the types of their columns.
 
+use std::collections::HashMap;
+
 use rusqlite::types::Value;
 use sqlparser::ast::{Expr, Query, Select, SelectInto, SelectItem, SetExpr};
 
@@ -7,7 +9,7 @@ use super::{
     ddl::{already_there, column_part, quote},
     dml::into_table,
     failures::Doing,
-    scope::{Tables, infer, is_temporary, table_columns, table_name},
+    scope::{TableColumn, Tables, infer, is_temporary, table_columns, table_name},
     session::Session,
     translate::{Translator, plain},
 };
@@ -285,11 +287,14 @@ impl Session {
             statement.raw_bind_parameter(at, value)?;
         }
         let mut declared = Vec::new();
+        let mut tables: HashMap<String, Vec<TableColumn>> = HashMap::new();
         for column in statement.columns_with_metadata() {
             let found = match (column.table_name(), column.origin_name()) {
                 (Some(table), Some(origin)) => {
-                    let columns = table_columns(&self.connection, table)?;
-                    columns
+                    if !tables.contains_key(table) {
+                        tables.insert(table.to_owned(), table_columns(&self.connection, table)?);
+                    }
+                    tables[table]
                         .iter()
                         .find(|column| column.declared && column.name == origin)
                         .map(|column| (column.sql_type, column.required, column.identity.is_some()))

@@ -2,11 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use rusqlite::{Connection, types::Value};
+use rusqlite::types::Value;
 
 use super::{
     Counter, Store,
     bulk::Bulk,
+    database::Lent,
     failures::{Doing, told},
     functions::Shared,
     interrupt::Interrupt,
@@ -86,7 +87,7 @@ pub(crate) struct Prepared {
 }
 
 pub(crate) struct Session {
-    pub(crate) connection: Connection,
+    pub(crate) connection: Lent,
     pub(crate) store: Arc<Store>,
     pub(crate) who: Who,
     pub(crate) counter: Counter,
@@ -126,10 +127,10 @@ impl Session {
         counter: Counter,
         interrupt: Arc<Interrupt>,
     ) -> rusqlite::Result<Self> {
-        let shared = Shared::default();
+        let connection = Lent::from(&store)?;
+        let shared = connection.shared();
         shared.lock().database.clone_from(&who.database);
         shared.lock().spid = who.spid;
-        let connection = store.connect(&shared)?;
         interrupt.reaches(connection.get_interrupt_handle());
         Ok(Session {
             connection,
@@ -208,6 +209,8 @@ impl Session {
         self.rollback_all();
         self.store.locks.release_all(self.who.spid, Owner::Session);
         self.store.locks.release_all(self.who.spid, Owner::Transaction);
+        // Before somebody else has it: whoever ends this session raises the interrupt once more.
+        self.interrupt.lets_go();
         open
     }
 
