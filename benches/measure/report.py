@@ -43,12 +43,14 @@ def results(run):
 
 
 def machine():
+    """What it runs on, and how busy that was with other things: to be called before anything is started."""
     with open("/proc/meminfo") as meminfo:
         memory = int(meminfo.readline().split()[1]) / MIB
     said = lambda *command: subprocess.run(command, capture_output=True, text=True).stdout.split()
     return (
         f"{os.cpu_count()} cores, {memory:.0f} GiB of memory, Linux {platform.release().split('-')[0]}, "
-        f"rustc {said('rustc', '--version')[1]}, Python {platform.python_version()}, wrk {said('wrk', '-v')[1]}"
+        f"rustc {said('rustc', '--version')[1]}, Python {platform.python_version()}, wrk {said('wrk', '-v')[1]}; "
+        f"{os.getloadavg()[0]:.1f} processes wanted a core when it began"
     )
 
 
