@@ -182,7 +182,7 @@ impl Connector {
             let longest = (budget / ATTEMPTS_AT_LEAST).max(SHORTEST_LIMIT);
             let left = budget.saturating_sub(started.elapsed()).min(longest);
             progress.stage = Stage::Token;
-            let attempt = self.attempt(&server, failures, &place, &mut progress);
+            let attempt = Box::pin(self.attempt(&server, failures, &place, &mut progress));
             let ended = match timeout(left, attempt).await {
                 Ok(Ok((client, line))) => {
                     let token = progress.token_time;

@@ -91,6 +91,12 @@ impl Pool {
         if let Some(connection) = ready {
             return Ok(connection);
         }
+        // Boxed: whoever gets one that is ready shall not carry about the room that an opening needs.
+        Box::pin(self.open(started)).await
+    }
+
+    /// Opens one, or takes one that becomes ready while all places are taken.
+    async fn open(&self, started: Instant) -> Result<Connection> {
         let connector = &self.0.connector;
         let place = tokio::select! {
             biased;

@@ -182,7 +182,7 @@ impl Server {
                     AnyHandler::Trigger(handler) => {
                         let trigger = body.and_then(|body| payload::trigger(&body));
                         let pool = self.pool.as_ref().filter(|_| handler.takes_session());
-                        match invocation::run(handler, trigger, pool, &limits).await.0 {
+                        match Box::pin(invocation::run(handler, trigger, pool, &limits)).await.0 {
                             Ok(outputs) => payload::outputs(outputs, invocation.take_lines()),
                             // The host takes the invocation as failed, and tries it again where it has a policy.
                             Err(error) => error.to_response(id),
@@ -220,7 +220,9 @@ impl Server {
             request
         });
         let pool = self.pool.as_ref().filter(|_| handler.takes_session());
-        let (outcome, timings) = invocation::run(handler, request, pool, limits).await;
+        // Boxed, as what waits for a body is moved about before its first poll: that shall not weigh much.
+        let run = Box::pin(invocation::run(handler, request, pool, limits));
+        let (outcome, timings) = run.await;
         let mut response = outcome.unwrap_or_else(|error| error.to_response(id));
         if self.settings.server_timing {
             timings.write_to(response.headers_mut());

@@ -42,20 +42,20 @@ impl Session {
     pub(super) async fn end(&self, whole: Option<&Pool>) {
         // Handles that escaped into other tasks give up what they are doing; nothing waits for them.
         self.shared.closed.cancel();
-        let Some(pool) = whole else { return self.hang_up().await };
+        let Some(pool) = whole else { return Box::pin(self.hang_up()).await };
         let (mut connection, wear) = match self.detach() {
             Ok(detached) => detached,
             Err(reason) => {
                 tracing::debug!("the connection is closed: {reason}");
-                return self.hang_up().await;
+                return Box::pin(self.hang_up()).await;
             }
         };
-        let clean = wear == Wear::None || pool.reuses() && is_clean(&mut connection).await;
+        let clean = wear == Wear::None || pool.reuses() && Box::pin(is_clean(&mut connection)).await;
         if !clean {
             tracing::debug!(
                 "the connection is closed: a batch may have left a transaction or an isolation level"
             );
-            connection.line.hang_up().await;
+            Box::pin(connection.line.hang_up()).await;
         } else if let Err(connection) = pool.check_in(connection) {
             pool.leave(connection.line).await;
         }

@@ -84,7 +84,7 @@ impl Session {
     /// # Errors
     /// [`Error::Open`] when no connection can be opened within the budget.
     pub async fn open(connector: &Connector) -> Result<Session> {
-        let connection = Box::pin(connector.open()).await?;
+        let connection = connector.open().await?;
         Ok(Session::over(connection, connector.settings().command_timeout))
     }
 
