@@ -12,7 +12,11 @@ use sqlscope::{
     Error, Session,
     connection::{Connector, Stage},
 };
-use sqlscope_local::{certificates::LocalCa, sql::SqlEndpoint, token::TokenIssuer};
+use sqlscope_local::{
+    certificates::LocalCa,
+    sql::{AtStage, Faults, SqlEndpoint, Stage as At, Trouble},
+    token::TokenIssuer,
+};
 
 async fn works(session: Session) {
     assert_eq!(session.query_one::<i32>("SELECT 1", &[]).await.unwrap(), 1);
@@ -236,11 +240,14 @@ async fn many_sessions_with_one_stale_token_ask_for_one_fresh_token() {
     refused(&connector).await;
     let before = (credential.requests.load(Ordering::SeqCst), azure.sql.counts().refused);
     credential.set_issuer(azure.tokens.clone());
-    // In one task: each has that token before the first is refused.
+    // The server takes its time, so that each has that token before the first is refused.
+    let slow =
+        AtStage { stage: At::Prelogin, trouble: Trouble::Slow(Duration::from_secs(1)), connections: 20 };
+    azure.sql.set_faults(Faults { at: Some(slow), ..Faults::default() });
     let opens = (0..20).map(|_| async { works(Session::open(&connector).await.unwrap()).await });
     futures_util::future::join_all(opens).await;
     let after = (credential.requests.load(Ordering::SeqCst), azure.sql.counts().refused);
-    assert_eq!(after, (before.0 + 1, before.1 + 20));
+    assert_eq!(after, (before.0 + 1, before.1 + 20), "{:?}", azure.sql.counts());
 }
 
 #[tokio::test(flavor = "multi_thread")]
