@@ -200,8 +200,9 @@ async fn with_no_identity_at_all_the_error_says_what_was_tried() {
     let output = handler(&["migrate"], environment, project()).await;
     assert!(!output.status.success());
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("getting the access token"), "{stderr}");
-    assert!(stderr.to_lowercase().contains("azure cli") || stderr.contains("az"), "{stderr}");
+    for said in ["getting the access token", "AzureCliCredential", "AzureDeveloperCliCredential"] {
+        assert!(stderr.contains(said), "{said}: {stderr}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -148,6 +148,7 @@ async fn a_row_becomes_what_serde_derives() {
     let map = read::<HashMap<String, i32>>(session, "SELECT 1 AS a, 2 AS b").await;
     assert_eq!(map, HashMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]));
     assert_eq!(read::<Vec<i32>>(session, "SELECT 1, 2, 3").await, [1, 2, 3]);
+    assert_eq!(read::<Vec<i32>>(session, "SELECT 1").await, [1]);
     session.clone().close().await;
 }
 
@@ -171,6 +172,7 @@ async fn a_row_that_does_not_become_it_is_an_error_that_says_why() {
         ),
         (said::<Point>(session, "SELECT 1").await, "a row of 1 columns cannot become a tuple of 2"),
         (said::<i32>(session, "SELECT 'x' AS n").await, "column `n`: a text, expected i32"),
+        (said::<i32>(session, "SELECT 0x07 AS n").await, "column `n`: binary data, expected i32"),
         (
             said::<Todo>(session, "SELECT 'x' AS id, 'open' AS state").await,
             "column `id`: a text, expected i32",

@@ -159,8 +159,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_in_one_packet_or_several_is_read() {
-        let payload = answer(ENCRYPT_ON);
-        let (first, rest) = payload.split_at(3);
+        let payload = [answer(ENCRYPT_ON), vec![0; 200]].concat();
+        let (first, rest) = payload.split_at(100);
         let several = [
             packet(TYPE_REPLY, &[], false, 1),
             packet(TYPE_REPLY, first, false, 2),
