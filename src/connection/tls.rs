@@ -264,9 +264,11 @@ impl ServerCertVerifier for NoVerifier {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
 
     #[tokio::test]
     async fn handshake_bytes_are_unwrapped_into_a_buffer_that_nobody_initialized() {
@@ -284,11 +286,13 @@ mod tests {
     #[tokio::test]
     async fn handshake_bytes_leave_in_packets_of_4096_bytes_at_most_however_few_the_socket_takes() {
         let sent: Vec<u8> = (0..10_000).map(|n| n as u8).collect();
+        let bytes = sent.clone();
         // The socket takes 100 bytes at a time.
         let (mut server, client) = duplex(100);
         let mut frames = PreloginFrames::new(client, true);
-        let sends = async {
-            for message in [&sent[..9_000], &sent[9_000..]] {
+        // It drops its end when it is through.
+        let sends = async move {
+            for message in [&bytes[..9_000], &bytes[9_000..]] {
                 frames.write_all(message).await.unwrap();
                 frames.flush().await.unwrap();
             }
@@ -319,7 +323,8 @@ mod tests {
         frames.read_exact(&mut read[..6]).await.unwrap();
         assert_eq!(&read[..6], b"answer");
         frames.shutdown().await.unwrap();
-        assert_eq!(server.read(&mut read).await.unwrap(), 0);
+        let end = tokio::time::timeout(Duration::from_secs(10), server.read(&mut read));
+        assert_eq!(end.await.expect("the end").unwrap(), 0);
     }
 
     #[tokio::test]
