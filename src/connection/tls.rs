@@ -313,18 +313,20 @@ mod tests {
 
     #[tokio::test]
     async fn after_the_handshake_bytes_pass_as_they_are() {
-        let (mut server, client) = duplex(64);
-        let mut frames = PreloginFrames::new(client, false);
-        frames.write_all(b"question").await.unwrap();
-        server.write_all(b"answer").await.unwrap();
-        let mut read = [0; 8];
-        server.read_exact(&mut read).await.unwrap();
-        assert_eq!(&read, b"question");
-        frames.read_exact(&mut read[..6]).await.unwrap();
-        assert_eq!(&read[..6], b"answer");
-        frames.shutdown().await.unwrap();
-        let end = tokio::time::timeout(Duration::from_secs(10), server.read(&mut read));
-        assert_eq!(end.await.expect("the end").unwrap(), 0);
+        let passes = async {
+            let (mut server, client) = duplex(64);
+            let mut frames = PreloginFrames::new(client, false);
+            frames.write_all(b"question").await.unwrap();
+            server.write_all(b"answer").await.unwrap();
+            let mut read = [0; 8];
+            server.read_exact(&mut read).await.unwrap();
+            assert_eq!(&read, b"question");
+            frames.read_exact(&mut read[..6]).await.unwrap();
+            assert_eq!(&read[..6], b"answer");
+            frames.shutdown().await.unwrap();
+            assert_eq!(server.read(&mut read).await.unwrap(), 0);
+        };
+        tokio::time::timeout(Duration::from_secs(10), passes).await.expect("all that was sent, and the end");
     }
 
     #[tokio::test]
