@@ -281,3 +281,17 @@ async fn a_server_that_does_not_hang_up_is_left_after_a_second() {
     assert_eq!(reply.status(), 200);
     assert_eq!(azure.all_closed().await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_is_left_to_roll_back_the_reply_does_not_wait_for_the_servers_goodbye() {
+    let azure = Azure::start().await;
+    let (project, app) = App::project(&["Looks"]);
+    let app = App::start(project, app.connector(azure.connector()).http("Looks", looks)).await;
+    // So far is the server that it hears of the session's end long after the caller has the reply.
+    azure.sql.set_faults(Faults { latency: Duration::from_millis(300), ..Faults::default() });
+    first_byte(app.app.port(), "/api/Looks").await;
+    assert_eq!((azure.sql.counts().opened, azure.sql.counts().closed), (1, 0));
+    // The app itself does.
+    app.app.stop().await;
+    assert_eq!(azure.sql.counts().closed, 1);
+}
