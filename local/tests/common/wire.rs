@@ -168,6 +168,24 @@ pub(crate) fn batch(text: &str) -> Vec<u8> {
     payload
 }
 
+/// A call of a procedure by its name, with one text.
+pub(crate) fn rpc(procedure: &str, text: &str) -> Vec<u8> {
+    let mut payload = batch("");
+    payload.extend((procedure.encode_utf16().count() as u16).to_le_bytes());
+    payload.extend(procedure.encode_utf16().flat_map(u16::to_le_bytes));
+    payload.extend([0, 0]);
+    payload.extend(text_parameter(text));
+    payload
+}
+
+/// A parameter without a name, nvarchar(4000).
+pub(crate) fn text_parameter(text: &str) -> Vec<u8> {
+    let mut parameter = vec![0, 0, 0xE7, 0x40, 0x1F, 9, 4, 0xD0, 0, 0x34];
+    parameter.extend((2 * text.encode_utf16().count() as u16).to_le_bytes());
+    parameter.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+    parameter
+}
+
 pub(crate) fn login7(user: &str, password: &str) -> Vec<u8> {
     let mut login = vec![0; 94];
     login[4..8].copy_from_slice(&0x7400_0004_u32.to_le_bytes());

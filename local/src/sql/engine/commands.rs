@@ -84,6 +84,9 @@ impl Script<'_> {
             let value = self.assigned(Expr::Identifier(Ident::new(name.as_str())))?;
             return Ok(Action::Assign(name, value));
         }
+        if self.take("CONTEXT_INFO") {
+            return self.expression().map(Action::SetContextInfo);
+        }
         if self.take("TRANSACTION") {
             self.expect("ISOLATION")?;
             self.expect("LEVEL")?;

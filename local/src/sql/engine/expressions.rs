@@ -14,8 +14,11 @@ use super::{
     script::sql_type,
     translate::{Translator, call, cast, number, text},
 };
-use crate::sql::errors::{SqlError, error, not_supported, syntax, undeclared};
-use crate::sql::types::SqlType;
+use crate::sql::{
+    convert,
+    errors::{SqlError, error, not_supported, syntax, undeclared},
+    types::SqlType,
+};
 
 /// Whether a literal has more digits than SQLite keeps of a number.
 fn is_long_number(digits: &str) -> bool {
@@ -341,6 +344,15 @@ impl Translator<'_> {
         }
     }
 
+    /// SESSION_CONTEXT's key can be a variable, which has its value already.
+    fn named_key(&self, given: &mut [Expr]) {
+        if let [Expr::Identifier(name)] = given
+            && let Some(variable) = self.variables.get(&name.value)
+        {
+            given[0] = text(&convert::text(variable.value.clone()));
+        }
+    }
+
     pub(super) fn function(&mut self, function: &mut Function) -> Result<Option<Expr>, SqlError> {
         let name = last_part(&function.name).to_lowercase();
         if function.parameters != FunctionArguments::None
@@ -359,12 +371,14 @@ impl Translator<'_> {
                 _ => return Err(not_supported("WITHIN GROUP")),
             }
         }
-        let given: Vec<Expr> = arguments(&function.args).into_iter().cloned().collect();
+        let mut given: Vec<Expr> = arguments(&function.args).into_iter().cloned().collect();
+        if name == "session_context" {
+            self.named_key(&mut given);
+        }
         if let Some(made) = self.standing.call(&name, &given)? {
             return Ok(Some(made));
         }
         if name == "json_modify" && given.get(2).is_some_and(gives_json) {
-            let mut given = given;
             given.push(number("1"));
             return Ok(Some(call("__json_modify", given)));
         }

@@ -152,8 +152,9 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     add("__trunc", 1, pure, |v| Ok(map_float(&v[0], f64::trunc)))?;
     add("__floor", 1, pure, |v| Ok(map_float(&v[0], f64::floor)))?;
     add("__ceiling", 1, pure, |v| Ok(map_float(&v[0], f64::ceil)))?;
-    add("__len", 1, pure, |v| {
-        on_text(&v[0], |t| Value::Integer(t.trim_end_matches(' ').encode_utf16().count() as i64))
+    add("__len", 1, pure, |v| match &v[0] {
+        Value::Blob(bytes) => Ok(Value::Integer(bytes.len() as i64)),
+        other => on_text(other, |t| Value::Integer(t.trim_end_matches(' ').encode_utf16().count() as i64)),
     })?;
     add("__datalength", 1, pure, |v| {
         Ok(match &v[0] {
@@ -313,11 +314,16 @@ fn slice(value: &Value, start: i64, length: i64) -> std::result::Result<Value, S
     if length < 0 {
         return Err(error(537, "Invalid length parameter passed to the LEFT or SUBSTRING function."));
     }
+    let within = |count: usize| {
+        let end = start.saturating_add(length).saturating_sub(1).clamp(0, count as i64) as usize;
+        start.saturating_sub(1).clamp(0, end as i64) as usize..end
+    };
+    if let Value::Blob(bytes) = value {
+        return Ok(Value::Blob(bytes[within(bytes.len())].to_vec()));
+    }
     on_text(value, |t| {
         let units: Vec<u16> = t.encode_utf16().collect();
-        let end = start.saturating_add(length).saturating_sub(1).clamp(0, units.len() as i64) as usize;
-        let start = start.saturating_sub(1).clamp(0, end as i64) as usize;
-        Value::Text(String::from_utf16_lossy(&units[start..end]))
+        Value::Text(String::from_utf16_lossy(&units[within(units.len())]))
     })
 }
 

@@ -3,6 +3,7 @@
 
 mod aggregates;
 mod alter;
+mod applocks;
 mod apply;
 mod bulk;
 mod calendar;
@@ -32,6 +33,7 @@ mod locks;
 mod maths;
 mod names;
 mod options;
+mod prepared;
 mod procedures;
 mod query;
 mod recursion;
@@ -40,6 +42,7 @@ mod schema;
 mod scope;
 pub(crate) mod script;
 mod session;
+mod session_context;
 mod standing;
 mod steps;
 mod texts;

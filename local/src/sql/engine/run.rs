@@ -158,6 +158,7 @@ impl Session {
                 self.set_variable(name, value);
             }
             Action::InsertBulk(bulk) => self.announce_bulk(bulk)?,
+            Action::SetContextInfo(value) => self.set_context_info(value)?,
             Action::Option(name, value) => self.set_option(name, value)?,
             Action::Print(text) => {
                 let message = convert::text(self.value(text)?.value);

@@ -62,6 +62,7 @@ pub(crate) enum Action {
     Assign(String, Expr),
     /// SET option, in upper case, and its value.
     Option(String, String),
+    SetContextInfo(Expr),
     Print(Expr),
     /// Message, severity and state; then what the message's marks stand for.
     RaiseError(Box<[Expr; 3]>, Vec<Expr>),

@@ -14,6 +14,7 @@ use super::{
     locks::Owner,
     scope::{Variable, Variables},
     script,
+    session_context::Kept,
     standing::Standing,
     transaction::Transaction,
 };
@@ -111,7 +112,8 @@ pub(crate) struct Session {
     pub(crate) failed: bool,
     /// The procedure under way has reset the session: its caller's options are gone as well.
     pub(crate) was_reset: bool,
-    pub(crate) session_values: Vec<(String, Value)>,
+    pub(crate) session_values: Vec<Kept>,
+    pub(crate) context_info: Option<Vec<u8>>,
     pub(crate) prepared: HashMap<i64, Prepared>,
     /// The bulk load whose rows come next.
     pub(crate) bulk: Option<Bulk>,
@@ -153,6 +155,7 @@ impl Session {
             failed: false,
             was_reset: false,
             session_values: Vec::new(),
+            context_info: None,
             prepared: HashMap::new(),
             bulk: None,
             next_handle: 0,
@@ -221,11 +224,10 @@ impl Session {
         }
         self.drop_temporary(0);
         self.store.locks.release_all(self.who.spid, Owner::Session);
-        let isolation = self.options.isolation;
         self.was_reset = true;
-        // The isolation level stays, as sp_reset_connection leaves it.
-        self.options = Options { isolation, ..Options::default() };
+        self.options = Options::default();
         self.session_values.clear();
+        self.context_info = None;
         self.prepared.clear();
         self.bulk = None;
         self.row_count = 0;
@@ -378,6 +380,7 @@ impl Session {
             host: self.who.host.clone(),
             caught: self.caught.clone(),
             session_values: self.session_values.clone(),
+            context_info: self.context_info.clone(),
         }
     }
 }

@@ -3,7 +3,11 @@
 use rusqlite::types::Value;
 use sqlparser::ast::{Expr, Ident, Value as Literal};
 
-use super::translate::{cast, number, text};
+use super::{
+    scope::Variable,
+    session_context::{Kept, constant},
+    translate::{cast, number, text},
+};
 use crate::sql::{
     errors::{SqlError, error, not_supported},
     types::SqlType,
@@ -33,7 +37,8 @@ pub(crate) struct Standing {
     pub(crate) host: String,
     /// The error that a CATCH block handles.
     pub(crate) caught: Option<SqlError>,
-    pub(crate) session_values: Vec<(String, Value)>,
+    pub(crate) session_values: Vec<Kept>,
+    pub(crate) context_info: Option<Vec<u8>>,
 }
 
 impl Standing {
@@ -115,14 +120,14 @@ impl Standing {
             }
             "session_context" => {
                 let key = literal(0).ok_or_else(|| not_supported("SESSION_CONTEXT of an expression"))?;
-                let found = self.session_values.iter().find(|(known, _)| *known == key);
-                match found.map(|(_, value)| value) {
-                    Some(Value::Text(value)) => cast("__as", SqlType::NVarChar(Some(4000)), text(value)),
-                    Some(Value::Integer(value)) => cast("__as", SqlType::BigInt, number(&value.to_string())),
-                    Some(Value::Real(value)) => cast("__as", SqlType::Float, number(&value.to_string())),
-                    Some(Value::Blob(_)) => return Err(not_supported("binary session context")),
-                    _ => cast("__as", SqlType::NVarChar(Some(4000)), null()),
+                match self.session_values.iter().find(|kept| kept.key == key) {
+                    Some(kept) => constant(&kept.value),
+                    None => cast("__as", SqlType::NVarChar(Some(4000)), null()),
                 }
+            }
+            "context_info" => {
+                let value = self.context_info.clone().map_or(Value::Null, Value::Blob);
+                constant(&Variable { sql_type: SqlType::VarBinary(Some(128)), value })
             }
             "object_name" => {
                 let object = arguments
