@@ -1,6 +1,7 @@
 //! The course of `cargo local`: build, stand-ins, migrations, host, `ready`; and the way back.
 
 mod faults;
+mod files;
 mod handler;
 mod signals;
 mod stand_ins;
@@ -72,6 +73,7 @@ pub(crate) async fn run() -> ExitCode {
 }
 
 async fn serve(options: &Options) -> Result<()> {
+    files::allow_many();
     let mut signals = Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
     let mut running = tokio::select! {
         started = start(options) => started?,

@@ -4,114 +4,21 @@
 mod common;
 
 use std::{
-    io::{BufRead, BufReader, ErrorKind, Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{TcpListener, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    path::Path,
     time::{Duration, Instant},
 };
 
-use common::log_in_at;
+use common::{
+    local::{Local, kill, sql_port},
+    log_in_at,
+};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use tiberius::AuthMethod;
-
-/// A running `cargo local` and what it prints; stopped with its handler however a test ends.
-struct Local {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    data: PathBuf,
-    removes_data: bool,
-}
-
-impl Drop for Local {
-    fn drop(&mut self) {
-        // Killed, it would leave its handler behind.
-        let running = |child: &mut Child| matches!(child.try_wait(), Ok(None));
-        if running(&mut self.child) {
-            kill(self.child.id(), Signal::TERM);
-        }
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while running(&mut self.child) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if self.removes_data {
-            let _ = std::fs::remove_dir_all(&self.data);
-        }
-    }
-}
-
-impl Local {
-    /// Starts it below the project, on free ports except for those in `options`.
-    fn start(name: &str, options: &[&str], environment: &[(&str, &str)]) -> Self {
-        // A directory below the project's: it is found from there.
-        Self::start_in(Path::new(env!("CARGO_MANIFEST_DIR")), name, options, environment)
-    }
-
-    fn start_in(directory: &Path, name: &str, options: &[&str], environment: &[(&str, &str)]) -> Self {
-        let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}-{}", std::process::id()));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sqlscope-local"));
-        for port in ["--port", "--sql-port", "--identity-port"] {
-            if !options.contains(&port) {
-                command.args([port, "0"]);
-            }
-        }
-        let mut child = command
-            .args(["--handler", env!("CARGO_BIN_EXE_echo-handler"), "--data"])
-            .arg(&data)
-            .args(options)
-            .current_dir(directory)
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        Local { child, stdout, data, removes_data: true }
-    }
-
-    /// Leaves the data folder to another one that has it.
-    fn keeping_data(mut self) -> Self {
-        self.removes_data = false;
-        self
-    }
-
-    /// The lines up to and with the one that says this.
-    fn lines_to(&mut self, last: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.stdout.read_line(&mut line).unwrap(), 0, "no {last:?} after {lines:?}");
-            let line = line.trim_end().to_owned();
-            let found = line == last;
-            lines.push(line);
-            if found {
-                return lines;
-            }
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(self.child.id(), signal);
-    }
-
-    /// Waits for the end; the status, the rest of stdout, and stderr.
-    fn end(&mut self) -> (ExitStatus, String, String) {
-        let (mut stdout, mut stderr) = (String::new(), String::new());
-        self.stdout.read_to_string(&mut stdout).unwrap();
-        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        (self.child.wait().unwrap(), stdout, stderr)
-    }
-}
-
-fn kill(pid: u32, signal: Signal) {
-    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
-}
 
 /// The URL of the function in the list that was printed.
 fn url(lines: &[String]) -> String {
@@ -174,9 +81,7 @@ async fn a_sql_login_lets_in_its_user_and_no_other_and_its_password_is_never_pri
     let mut local = Local::start("sql-login", &["--no-host", "--sql-login", "app:Word:1"], &[]);
     let lines = local.lines_to("ready");
     assert!(lines.contains(&"SQL login: app, beside the tokens".to_owned()), "{lines:?}");
-    let port = lines.iter().find_map(|line| line.strip_prefix("Azure SQL: localhost,")).unwrap();
-    let port = port.split(' ').next().unwrap().parse().unwrap();
-    let ca = local.data.join("ca.pem");
+    let (ca, port) = (local.data.join("ca.pem"), sql_port(&lines));
     for (user, password, good) in [("app", "Word:1", true), ("app", "Word", false), ("sa", "Word:1", false)] {
         let login = log_in_at(&ca, port, AuthMethod::sql_server(user, password)).await;
         assert_eq!(login.is_ok(), good, "{user}");

@@ -1,6 +1,8 @@
 //! An endpoint for one test, and tiberius connected to it over verified TLS.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+#[cfg(unix)]
+pub(crate) mod local;
 pub(crate) mod wire;
 
 use std::{
@@ -179,13 +181,14 @@ fn shown(cell: &ColumnData<'_>) -> String {
     text.unwrap_or_else(|| "NULL".to_owned())
 }
 
+/// Runs a batch to its end or its error, whichever of tiberius' calls meets it.
+pub(crate) async fn attempt(sql: &mut Sql, text: &str) -> tiberius::Result<()> {
+    sql.simple_query(text.to_owned()).await?.into_results().await.map(drop)
+}
+
 /// Runs a batch that must fail; the number of its error.
 pub(crate) async fn fails(sql: &mut Sql, text: &str) -> u32 {
-    let outcome = match sql.simple_query(text.to_owned()).await {
-        Ok(answer) => answer.into_results().await.map(drop),
-        Err(error) => Err(error),
-    };
-    match outcome {
+    match attempt(sql, text).await {
         Ok(()) => panic!("{text}: no error"),
         Err(error) => number(&error),
     }

@@ -116,6 +116,11 @@ impl Wire {
         if end { self.socket.shutdown().await } else { Ok(()) }
     }
 
+    /// Makes its end a TCP reset.
+    pub(crate) fn reset(&self) {
+        self.socket.set_zero_linger().expect("no linger");
+    }
+
     /// Reads one message of the server.
     pub(crate) async fn read(&mut self) -> Vec<u8> {
         self.read_or_end().await.expect("the server hung up")

@@ -265,11 +265,9 @@ impl Session {
         })
     }
 
-    /// Reads all rows, where the transaction stands: isolation and hints can make a reader the writer.
+    /// Reads all rows, where the transaction stands.
     pub(crate) fn fetch(&mut self, translated: &Translated) -> Result<Rows, SqlError> {
-        if self.transaction.count > 0 && (translated.locks || self.options.isolation.locks_reads()) {
-            self.engage()?;
-        }
+        self.before_read(translated.locks)?;
         self.query(translated)
     }
 

@@ -51,10 +51,9 @@ pub(crate) enum Isolation {
 }
 
 impl Isolation {
-    /// Whether what a transaction has read must stay as it is: here, by being the one writer from then on.
-    /// SNAPSHOT is among them, stricter than SQL Server's.
+    /// Whether nobody may change what a transaction has read: here, by its being the one writer from then on.
     pub(crate) fn locks_reads(self) -> bool {
-        matches!(self, Isolation::RepeatableRead | Isolation::Serializable | Isolation::Snapshot)
+        matches!(self, Isolation::RepeatableRead | Isolation::Serializable)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Under READ COMMITTED (Azure SQL's default reads the last committed rows) SQLite's transaction begins at the first
 //! write, as the one writer; before that each statement reads what is committed. So transactions that only read
-//! wait for nobody, and none has to become a writer half way, which SQLite can refuse.
+//! wait for nobody, and none has to become a writer half way, which SQLite can refuse. Under SNAPSHOT it begins at the
+//! first read, and one that writes after somebody else has written since then is refused: 1205.
 
 use std::time::Duration;
 
@@ -24,8 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Transaction {
     pub(crate) count: u32,
     pub(crate) descriptor: u64,
-    /// SQLite's transaction has begun.
+    /// SQLite's transaction has begun, as the writer.
     pub(crate) engaged: bool,
+    /// It has begun for reading, which keeps what it reads as it is (SNAPSHOT).
+    snapshot: bool,
     /// It can only be rolled back (`XACT_STATE() = -1`).
     pub(crate) doomed: bool,
     /// A table was made or dropped in it.
@@ -92,7 +95,7 @@ impl Session {
                 return Err(error(3930, message));
             }
             1 => {
-                if self.transaction.engaged {
+                if !self.connection.is_autocommit() {
                     self.execute_plain("COMMIT")?;
                 }
                 self.end_transaction(true);
@@ -129,7 +132,7 @@ impl Session {
 
     /// Rolls everything back; cannot fail in a way that leaves a transaction open.
     pub(crate) fn rollback_all(&mut self) {
-        if self.transaction.engaged && !self.connection.is_autocommit() {
+        if !self.connection.is_autocommit() {
             // SQLite's ROLLBACK fails only where nothing is open.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
@@ -156,8 +159,25 @@ impl Session {
             return Ok(());
         }
         self.lock_writer()?;
-        self.execute_plain("BEGIN IMMEDIATE").inspect_err(|_| self.unlock_writer())?;
+        // A snapshot that was overtaken meanwhile is refused at its first write.
+        if !self.transaction.snapshot {
+            self.execute_plain("BEGIN IMMEDIATE").inspect_err(|_| self.unlock_writer())?;
+        }
         self.transaction.engaged = true;
+        Ok(())
+    }
+
+    /// Before a transaction reads: isolation and hints can make it the writer, or keep what it reads as it is.
+    pub(super) fn before_read(&mut self, locks: bool) -> Result<(), SqlError> {
+        if self.transaction.count == 0 || self.transaction.engaged {
+            return Ok(());
+        }
+        if locks || self.options.isolation.locks_reads() {
+            self.engage()?;
+        } else if self.options.isolation == Isolation::Snapshot && !self.transaction.snapshot {
+            self.execute_plain("BEGIN")?;
+            self.transaction.snapshot = true;
+        }
         Ok(())
     }
 
@@ -236,7 +256,8 @@ impl Session {
 
     /// After an error: SQLite ends some transactions by itself, and XACT_ABORT ends them all.
     pub(crate) fn settle(&mut self, found: &SqlError) {
-        let lost = self.transaction.engaged && self.connection.is_autocommit();
+        let begun = self.transaction.engaged || self.transaction.snapshot;
+        let lost = begun && self.connection.is_autocommit();
         let aborts = self.options.xact_abort && found.class > 10 && self.transaction.count > 0;
         if lost || aborts || found.number == 1205 && self.transaction.count > 0 {
             if self.in_try > 0 && !lost {
