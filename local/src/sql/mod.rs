@@ -5,10 +5,12 @@ mod bulk;
 mod codepage;
 mod connection;
 mod convert;
+mod convert_moment;
 mod decode;
 mod encode;
 mod engine;
 mod errors;
+mod exact;
 mod faults;
 #[cfg(test)]
 mod fuzz;

@@ -112,6 +112,12 @@ impl Azure {
         self.log_in(self.token()).await.expect("a login")
     }
 
+    /// A login whose settings are others than the usual.
+    pub(crate) async fn connect_with(&self, change: impl FnOnce(&mut Config)) -> Sql {
+        let (ca, port) = (self.ca.ca_path(), self.endpoint.port());
+        log_in_with(ca, port, self.token(), change).await.expect("a login")
+    }
+
     /// TDS 8: TLS first, so that tiberius itself needs none.
     pub(crate) async fn log_in(&self, method: AuthMethod) -> tiberius::Result<Sql> {
         self.log_in_at(self.endpoint.port(), method).await
@@ -128,12 +134,22 @@ impl Azure {
 
 /// A login over TDS 8 at an endpoint whose server certificate this authority vouches for.
 pub(crate) async fn log_in_at(ca: &Path, port: u16, method: AuthMethod) -> tiberius::Result<Sql> {
+    log_in_with(ca, port, method, |_| ()).await
+}
+
+async fn log_in_with(
+    ca: &Path,
+    port: u16,
+    method: AuthMethod,
+    change: impl FnOnce(&mut Config),
+) -> tiberius::Result<Sql> {
     let mut config = Config::new();
     config.host("localhost");
     config.database("todos");
     config.application_name("test");
     config.encryption(EncryptionLevel::NotSupported);
     config.authentication(method);
+    change(&mut config);
     Client::connect(config, secured_at(ca, port).await.compat()).await
 }
 

@@ -21,16 +21,22 @@ pub(crate) fn named(collation: &str) -> &'static str {
 
 pub(crate) fn compare(a: &str, b: &str) -> Ordering {
     let (a, b) = (a.trim_end_matches(' '), b.trim_end_matches(' '));
-    let letters = |text: &str| text.chars().flat_map(char::to_lowercase).map(primary).collect::<Vec<_>>();
-    let folded = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<Vec<_>>();
-    if a.is_ascii() && b.is_ascii() {
-        let keys = |text: &'_ str| {
-            text.bytes().map(|byte| primary(byte.to_ascii_lowercase().into())).collect::<Vec<_>>()
-        };
-        return keys(a).cmp(&keys(b));
+    if a == b {
+        return Ordering::Equal;
     }
+    if a.is_ascii() && b.is_ascii() {
+        return a.bytes().map(ascii).cmp(b.bytes().map(ascii));
+    }
+    let folded = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<Vec<_>>();
+    let (a, b) = (folded(a), folded(b));
     // Accents decide only between texts of the same letters.
-    letters(a).cmp(&letters(b)).then_with(|| folded(a).cmp(&folded(b)))
+    a.iter().copied().map(primary).cmp(b.iter().copied().map(primary)).then_with(|| a.cmp(&b))
+}
+
+fn ascii(byte: u8) -> (u8, u8) {
+    let folded = byte.to_ascii_lowercase();
+    let class = if folded.is_ascii_digit() { 1 } else { 2 * u8::from(folded.is_ascii_lowercase()) };
+    (class, folded)
 }
 
 /// Small letters before capitals, where all else is the same.
@@ -61,7 +67,8 @@ fn primary(character: char) -> (u8, char) {
         ("ýÿŷ", 'y'),
         ("źżž", 'z'),
     ];
-    let plain = if character.is_ascii() {
+    // The last of them is in Latin Extended-B.
+    let plain = if character.is_ascii() || character > '\u{24F}' {
         character
     } else {
         PLAIN.iter().find(|(set, _)| set.contains(character)).map_or(character, |(_, plain)| *plain)

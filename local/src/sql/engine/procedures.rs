@@ -21,11 +21,11 @@ use crate::sql::{
 };
 
 impl Session {
-    /// A procedure called over the wire.
-    pub(crate) fn call(&mut self, call: Call) -> Result<Outputs, SqlError> {
+    /// A procedure called over the wire: its return status and its outputs.
+    pub(crate) fn call(&mut self, call: Call) -> Result<(i32, Outputs), SqlError> {
         let name = bare_name(&call.procedure);
         let given = call.parameters;
-        match name.as_str() {
+        let outputs = match name.as_str() {
             "sp_executesql" => self.execute_sql(given),
             "sp_prepare" | "sp_prepexec" => self.prepare(&name, given),
             "sp_execute" => self.execute_prepared(given),
@@ -37,9 +37,10 @@ impl Session {
                         Variable { sql_type: parameter.sql_type, value: parameter.value },
                     )
                 });
-                self.system(&name, arguments.collect()).map(|_| Outputs::new())
+                return self.system(&name, arguments.collect()).map(|status| (status, Outputs::new()));
             }
-        }
+        };
+        outputs.map(|outputs| (0, outputs))
     }
 
     /// EXECUTE in T-SQL text.

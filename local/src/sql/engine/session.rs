@@ -285,7 +285,7 @@ impl Session {
         }
         self.drop_temporary(self.depth + 1);
         match outcome {
-            Ok(outputs) => {
+            Ok((status, outputs)) => {
                 if before != self.transaction.count {
                     let message = format!(
                         "Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT \
@@ -295,7 +295,7 @@ impl Session {
                     self.report(&mut SqlError { state: 2, ..error(266, message) });
                     self.failed = true;
                 }
-                self.tokens.return_status(0);
+                self.tokens.return_status(status);
                 for (ordinal, output, variable) in &outputs {
                     self.tokens.return_value(*ordinal, output, variable.sql_type, &variable.value);
                 }
