@@ -186,7 +186,7 @@ async fn a_statement_that_the_endpoint_does_not_have_is_named_and_nothing_of_its
         ("CREATE USER [app] FROM EXTERNAL PROVIDER", "CREATE USER"),
         ("ALTER ROLE db_datareader ADD MEMBER [app]", "ALTER ROLE"),
         ("CREATE SYNONYM s FOR dbo.t", "CREATE SYNONYM"),
-        ("ALTER DATABASE CURRENT SET RECOVERY SIMPLE", "ALTER DATABASE"),
+        ("ALTER DATABASE CURRENT SET ENCRYPTION ON", "ALTER DATABASE"),
         ("ALTER TABLE [t] NOCHECK CONSTRAINT ALL", "ALTER TABLE … NOCHECK CONSTRAINT"),
         ("ALTER INDEX ALL ON t REBUILD", "ALTER INDEX"),
         ("UPDATE STATISTICS t", "UPDATE STATISTICS"),

@@ -1,5 +1,7 @@
 //! SQL Server's errors: their numbers, texts, classes and states.
 
+use super::reserved::is_reserved;
+
 /// An error or a message, as SQL Server reports it (MS-TDS 2.2.7.10).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{number}: {message}")]
@@ -46,7 +48,30 @@ pub(crate) fn not_supported(what: impl std::fmt::Display) -> SqlError {
 }
 
 pub(crate) fn syntax(near: impl std::fmt::Display) -> SqlError {
+    let near = near.to_string();
+    if is_reserved(&near) {
+        return error(156, format!("Incorrect syntax near the keyword '{near}'."));
+    }
     error(102, format!("Incorrect syntax near '{near}'."))
+}
+
+/// What Azure SQL itself has not, and names by its statement, or by an option of one that it has.
+pub(crate) fn no_statement(name: &str) -> SqlError {
+    error(NOT_SUPPORTED, format!("Statement '{name}' is not supported in this version of SQL Server."))
+}
+
+pub(crate) fn no_option(name: &str) -> SqlError {
+    let message =
+        format!("Keyword or statement option '{name}' is not supported in this version of SQL Server.");
+    error(40_517, message)
+}
+
+pub(crate) fn no_global_temporary() -> SqlError {
+    error(40_516, "Global temp objects are not supported in this version of SQL Server.")
+}
+
+pub(crate) fn no_procedure(name: &str) -> SqlError {
+    SqlError { state: 62, ..error(2812, format!("Could not find stored procedure '{name}'.")) }
 }
 
 pub(crate) fn invalid_object(name: impl std::fmt::Display) -> SqlError {

@@ -20,6 +20,7 @@ mod moment;
 mod packet;
 mod prelogin;
 mod request;
+mod reserved;
 mod server;
 mod session;
 mod socket;

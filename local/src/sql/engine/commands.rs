@@ -117,11 +117,16 @@ impl Script<'_> {
             match &self.parser.peek_token_ref().token {
                 Token::SemiColon | Token::EOF => break,
                 Token::Word(word) if starts_statement(&word.value) && !value.is_empty() => break,
+                // Nothing of a SET stands behind its switch.
+                _ if ["ON", "OFF"].iter().any(|switch| value.rsplit(' ').next() == Some(*switch)) => break,
                 Token::Word(word) if !value.is_empty() && !value.ends_with('.') => {
                     value.push(' ');
-                    value.push_str(&word.value);
+                    value.push_str(&word.value.to_ascii_uppercase());
                 }
-                Token::Word(word) => value.push_str(&word.value),
+                Token::Word(word) => value.push_str(&match word.value.to_ascii_uppercase().as_str() {
+                    switch @ ("ON" | "OFF") => switch.to_owned(),
+                    _ => word.value.clone(),
+                }),
                 Token::SingleQuotedString(text) | Token::NationalStringLiteral(text) => value.push_str(text),
                 other => value.push_str(&other.to_string()),
             }

@@ -109,11 +109,17 @@ impl Session {
         name: Option<&Ident>,
         columns: &[Ident],
         key: &ForeignKeyConstraint,
+        own_key: &[String],
     ) -> Result<String, SqlError> {
         let name = constraint_name("FK", table, name);
         let columns: Vec<String> = columns.iter().map(|column| quote(&column.value)).collect();
-        let references =
-            self.references(&key.foreign_table, &key.referred_columns, key.on_delete, key.on_update)?;
+        let own: Vec<Ident> = own_key.iter().map(|column| Ident::new(column.as_str())).collect();
+        // The table itself is not there yet.
+        let referred = match key.referred_columns.as_slice() {
+            [] if table_name(&key.foreign_table).eq_ignore_ascii_case(table) => own.as_slice(),
+            named => named,
+        };
+        let references = self.references(&key.foreign_table, referred, key.on_delete, key.on_update)?;
         Ok(format!("{name}FOREIGN KEY ({}) {references}", columns.join(", ")))
     }
 

@@ -1,8 +1,8 @@
 //! CREATE, ALTER, DROP and TRUNCATE. Types, identities and constraints are kept in SQLite's own schema.
 
 use sqlparser::ast::{
-    ColumnDef, ColumnOption, Ident, IdentityPropertyFormatKind, IdentityPropertyKind, ObjectName, ObjectType,
-    Statement, TableConstraint,
+    ColumnDef, ColumnOption, ColumnOptionDef, Ident, IdentityPropertyFormatKind, IdentityPropertyKind,
+    ObjectName, ObjectType, Statement, TableConstraint,
 };
 
 use super::{
@@ -18,13 +18,15 @@ use super::{
     translate::plain,
 };
 use crate::sql::{
-    errors::{SqlError, error, invalid_column, not_supported},
+    errors::{SqlError, error, invalid_column, no_global_temporary, not_supported},
     types::SqlType,
 };
 
 /// A table's elements in SQLite's words, by where they go.
 #[derive(Default)]
 pub(super) struct Made {
+    /// The columns of the table's primary key, which its own references can mean.
+    pub(super) key: Vec<String>,
     pub(super) columns: Vec<String>,
     pub(super) constraints: Vec<String>,
     pub(super) uniques: Vec<Unique>,
@@ -102,7 +104,7 @@ impl Session {
     pub(crate) fn create_table(&mut self, name: &ObjectName, elements: &[Element]) -> Result<(), SqlError> {
         let table = table_name(name);
         if table.starts_with("##") {
-            return Err(not_supported("a global temporary table (##)"));
+            return Err(no_global_temporary());
         }
         self.check_schema(name)?;
         if !self.columns_of(&table)?.is_empty() {
@@ -114,9 +116,14 @@ impl Session {
                 TableConstraint::PrimaryKey(key) => Some(index_columns(&key.columns)),
                 _ => None,
             },
+            Element::Column(column) => {
+                let is_key = |option: &ColumnOptionDef| matches!(option.option, ColumnOption::PrimaryKey(_));
+                column.options.iter().any(is_key).then(|| Ok(vec![column.name.value.clone()]))
+            }
             _ => None,
         });
         let key = key.transpose()?.unwrap_or_default();
+        made.key.clone_from(&key);
         for element in elements {
             self.element(&table, element, &key, &mut made)?;
         }
@@ -209,7 +216,8 @@ impl Session {
                     made.constraints.push(self.check(table, check.name.as_ref(), &check.expr)?);
                 }
                 TableConstraint::ForeignKey(key) => {
-                    made.constraints.push(self.foreign_key(table, key.name.as_ref(), &key.columns, key)?)
+                    let key = self.foreign_key(table, key.name.as_ref(), &key.columns, key, &made.key)?;
+                    made.constraints.push(key);
                 }
                 other => return Err(not_supported(format!("the table constraint {other}"))),
             },
@@ -254,7 +262,8 @@ impl Session {
                 }
                 ColumnOption::ForeignKey(key) => {
                     let columns = [column.name.clone()];
-                    let key = self.foreign_key(table, name.or(key.name.as_ref()), &columns, key)?;
+                    let key =
+                        self.foreign_key(table, name.or(key.name.as_ref()), &columns, key, &made.key)?;
                     made.constraints.push(key);
                 }
                 ColumnOption::Identity(IdentityPropertyKind::Identity(property)) => {

@@ -37,6 +37,7 @@ mod prepared;
 mod procedures;
 mod query;
 mod recursion;
+mod references;
 mod run;
 mod schema;
 mod scope;

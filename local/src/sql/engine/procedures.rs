@@ -15,7 +15,7 @@ use super::{
 };
 use crate::sql::{
     convert,
-    errors::{SqlError, error, not_supported},
+    errors::{SqlError, error, no_procedure, not_supported},
     request::Call,
     types::SqlType,
 };
@@ -37,7 +37,9 @@ impl Session {
                         Variable { sql_type: parameter.sql_type, value: parameter.value },
                     )
                 });
-                return self.system(&name, arguments.collect()).map(|status| (status, Outputs::new()));
+                return self
+                    .system(&call.procedure, arguments.collect())
+                    .map(|status| (status, Outputs::new()));
             }
         };
         outputs.map(|outputs| (0, outputs))
@@ -92,7 +94,7 @@ impl Session {
             }
             return Ok(());
         }
-        let status = self.system(&name, given)?;
+        let status = self.system(procedure, given)?;
         if let Some(result) = result {
             self.variable(result)?;
             self.set_variable(result, Value::Integer(status.into()));
@@ -120,8 +122,9 @@ impl Session {
     }
 
     /// A procedure that touches the session only; its return status.
-    fn system(&mut self, name: &str, given: Vec<(String, Variable)>) -> Result<i32, SqlError> {
-        match name {
+    fn system(&mut self, written: &str, given: Vec<(String, Variable)>) -> Result<i32, SqlError> {
+        let name = bare_name(written);
+        match name.as_str() {
             "sp_reset_connection" => {
                 self.reset(false);
                 Ok(0)
@@ -142,11 +145,7 @@ impl Session {
                 if let Some((names, sql)) = catalog::procedure(other) {
                     return self.catalog_rows(names, sql, given).map(|()| 0);
                 }
-                let message = format!(
-                    "Could not find stored procedure '{other}'. (The local Azure SQL endpoint has only a few of SQL \
-                     Server's.)"
-                );
-                Err(error(2812, message))
+                Err(no_procedure(written))
             }
         }
     }

@@ -274,7 +274,10 @@ impl Session {
     /// Runs a statement of SQLite and reads all of its rows.
     pub(crate) fn query(&mut self, translated: &Translated) -> Result<Rows, SqlError> {
         let outcome = self.query_raw(translated);
-        outcome.map_err(|failure| self.told(&failure, &translated.doing))
+        outcome.map_err(|failure| {
+            self.broken_reference(&failure, translated)
+                .unwrap_or_else(|| self.told(&failure, &translated.doing))
+        })
     }
 
     pub(super) fn query_raw(&self, translated: &Translated) -> rusqlite::Result<Rows> {

@@ -90,6 +90,9 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Step>, SqlError> {
     if let Some(line) = too_long_a_chain(&tokens) {
         return Err(SqlError { line, ..error(191, "Some part of your SQL statement is nested too deeply.") });
     }
+    if let Some((word, line)) = misplaced(&tokens) {
+        return Err(SqlError { line, ..syntax(word) });
+    }
     let mut recursions = Vec::new();
     let adapted = adapted(tokens, &mut recursions);
     let parser = Parser::new(&dialect).with_recursion_limit(40).with_tokens_with_locations(adapted);
@@ -113,6 +116,30 @@ fn too_long_a_chain(tokens: &[TokenWithSpan]) -> Option<u32> {
         }
         if length > CHAIN {
             return Some(token.span.start.line as u32);
+        }
+    }
+    None
+}
+
+/// A word that begins a clause where a table's name has to stand: to `sqlparser` it is a name like any other.
+fn misplaced(tokens: &[TokenWithSpan]) -> Option<(&str, u32)> {
+    const CLAUSES: [&str; 13] = [
+        "WHERE", "ORDER", "GROUP", "HAVING", "SET", "VALUES", "ON", "INTO", "UNION", "JOIN", "INNER", "BY",
+        "FROM",
+    ];
+    let mut before = Keyword::NoKeyword;
+    for token in tokens {
+        match &token.token {
+            Token::Whitespace(_) => {}
+            Token::Word(word) if word.quote_style.is_none() => {
+                let wants_table =
+                    matches!(before, Keyword::FROM | Keyword::INTO | Keyword::UPDATE | Keyword::JOIN);
+                if wants_table && CLAUSES.iter().any(|clause| clause.eq_ignore_ascii_case(&word.value)) {
+                    return Some((&word.value, token.span.start.line as u32));
+                }
+                before = word.keyword;
+            }
+            _ => before = Keyword::NoKeyword,
         }
     }
     None

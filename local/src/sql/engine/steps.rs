@@ -294,6 +294,9 @@ impl<'a> Script<'a> {
     pub(super) fn statement(&mut self) -> Parsed<Action> {
         let line = self.line();
         let start = self.parser.peek_token_ref().span.start;
+        if let Some(found) = self.refused_by_azure() {
+            return Err(found);
+        }
         if let Some(name) = self.never_read() {
             return Err(not_supported(name));
         }

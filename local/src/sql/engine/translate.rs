@@ -262,9 +262,12 @@ pub(crate) fn quoted_name(name: &str) -> ObjectName {
 /// A name may say its database where that is this one, and its schema where there is one.
 pub(crate) fn known_place(parts: &[&Ident], database: &str) -> Result<(), SqlError> {
     let written = || parts.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join(".");
-    if let [other, _, _] | [_, other, _, _] = parts
-        && ![database, "tempdb", ""].iter().any(|known| known.eq_ignore_ascii_case(&other.value))
-    {
+    let (server, other) = match parts {
+        [server, other, _, _] => (server.value.as_str(), other.value.as_str()),
+        [other, _, _] => ("", other.value.as_str()),
+        _ => ("", ""),
+    };
+    if !server.is_empty() || ![database, "tempdb", ""].iter().any(|known| known.eq_ignore_ascii_case(other)) {
         let message = format!(
             "Reference to database and/or server name in '{}' is not supported in this version of SQL Server.",
             written()

@@ -1,6 +1,7 @@
 //! Names the T-SQL statements that `sqlparser` cannot read, so that nobody takes them for a mistake of their own.
 
 use super::steps::Script;
+use crate::sql::errors::{SqlError, no_option, no_statement};
 
 /// Their bodies run to the end of the batch, or their options in words that look like a statement's start: a
 /// part of them that can be read is not the statement.
@@ -86,6 +87,22 @@ impl Script<'_> {
         }
         let replaces = self.upper(1) == "OR" && self.upper(2) == "ALTER";
         Some((verb, self.upper(if replaces { 3 } else { 1 })))
+    }
+
+    /// What Azure SQL itself refuses of the statement that begins here, with its own words.
+    pub(super) fn refused_by_azure(&self) -> Option<SqlError> {
+        // An option stands a few words behind the name of what it is an option of.
+        let option = |names: &[&str]| {
+            (2..24).map(|ahead| self.upper(ahead)).find(|word| names.contains(&word.as_str()))
+        };
+        match (self.upper(0).as_str(), self.upper(1).as_str()) {
+            (verb @ ("BACKUP" | "RESTORE"), kind) => Some(no_statement(&format!("{verb} {kind}"))),
+            (verb @ ("SHUTDOWN" | "RECONFIGURE"), _) => Some(no_statement(verb)),
+            ("ALTER", "DATABASE") => option(&["RECOVERY", "TRUSTWORTHY"]).map(|name| no_option(&name)),
+            ("CREATE" | "ALTER", "LOGIN") => option(&["DEFAULT_DATABASE", "CHECK_POLICY", "HASHED"])
+                .map(|name| no_option(&name.to_ascii_lowercase())),
+            _ => None,
+        }
     }
 
     /// The statement that begins here, where it must not even be tried.
