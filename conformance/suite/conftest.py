@@ -32,18 +32,24 @@ KNOWN = {
 }
 
 
+# The schemas that the tests expect to be there.
+SCHEMAS = ("test_schema", "test_schema_2")
+
+
 def empty_database():
     """The tests expect a database without tables; the migrations' and the other clients' go."""
     with pyodbc.connect(odbc_string(), attrs_before=TOKEN, autocommit=True) as connection:
-        tables = [row.table_name for row in connection.cursor().tables(tableType="TABLE")]
-        while tables:
-            name = tables.pop(0)
+        names = [f"[{row.table_schem}].[{row.table_name}]" for row in connection.cursor().tables(tableType="TABLE")]
+        while names:
+            name = names.pop(0)
             try:
-                connection.execute(f"DROP TABLE [{name}]")
+                connection.execute(f"DROP TABLE {name}")
             except pyodbc.Error as error:
                 # Another table refers to it: that one first.
                 assert "(3726)" in str(error), error
-                tables.append(name)
+                names.append(name)
+        for schema in SCHEMAS:
+            connection.execute(f"IF SCHEMA_ID('{schema}') IS NULL EXEC('CREATE SCHEMA {schema}')")
 
 
 def pytest_sessionstart(session):

@@ -21,12 +21,12 @@ class Features(SuiteRequirements):
     reflects_pk_names = property(lambda self: exclusions.open())
     views = property(lambda self: exclusions.open())
     view_reflection = property(lambda self: exclusions.open())
+    schemas = property(lambda self: exclusions.open())
 
     # The endpoint says so in its list of T-SQL.
     temp_table_reflection = no("no tempdb, no global temporary tables (##)")
     temp_table_names = no("no tempdb, no global temporary tables (##)")
     has_temp_table = no("no tempdb, no global temporary tables (##)")
-    schemas = no("one schema, dbo")
     sequences = no("no sequences")
     sequences_optional = no("no sequences")
     comment_reflection = no("no extended properties")

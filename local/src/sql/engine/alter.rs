@@ -248,9 +248,10 @@ impl Session {
         let value = self.stored(&target, &changed, &shown);
         if not_null && self.finds(&format!("SELECT 1 FROM {} WHERE {shown} IS NULL", quote(table)))? {
             let message = format!(
-                "Cannot insert the value NULL into column '{name}', table '{}.dbo.{table}'; column does not allow nulls. \
+                "Cannot insert the value NULL into column '{name}', table '{}.{}'; column does not allow nulls. \
                  UPDATE fails.",
-                self.who.database
+                self.who.database,
+                super::schemas::with_schema(table)
             );
             return Err(error(515, message));
         }

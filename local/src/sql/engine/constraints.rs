@@ -7,6 +7,7 @@ use super::{
     ddl::quote,
     elements::IndexElement,
     failures::Doing,
+    schemas::{place_of_text, with_schema},
     scope::{Tables, is_temporary, table_name},
     session::Session,
     translate::{Translator, cast, plain, text},
@@ -31,7 +32,8 @@ pub(super) fn duplicates(found: SqlError, table: &str) -> SqlError {
     }
     let message = format!(
         "The CREATE UNIQUE INDEX statement terminated because a duplicate key was found for the object name \
-         'dbo.{table}'."
+         '{}'.",
+        with_schema(table)
     );
     error(1505, message)
 }
@@ -235,9 +237,7 @@ impl Session {
         let written = plain(name);
         let (table, index) = match (table, written.rsplit_once('.')) {
             (Some(table), _) => (table_name(table), written.clone()),
-            (None, Some((table, index))) => {
-                (table.rsplit('.').next().unwrap_or(table).to_owned(), index.to_owned())
-            }
+            (None, Some((table, index))) => (place_of_text(table), index.to_owned()),
             _ => return Err(not_supported("DROP INDEX without a table")),
         };
         match self.index(&table, &index)? {

@@ -82,6 +82,14 @@ impl Session {
                     self.drop_index(name, table.as_ref(), *if_exists)?;
                 }
             }
+            Statement::CreateSchema { schema_name, if_not_exists: false, .. } => {
+                self.create_schema(schema_name)?
+            }
+            Statement::Drop { object_type: ObjectType::Schema, names, if_exists, .. } => {
+                for name in names {
+                    self.drop_schema(name, *if_exists)?;
+                }
+            }
             Statement::Truncate(truncate) => {
                 for table in &truncate.table_names {
                     let name = self.existing(&table.name)?;
@@ -332,21 +340,6 @@ impl Session {
 
     pub(super) fn existing(&self, name: &ObjectName) -> Result<String, SqlError> {
         self.target(name).map(|target| target.name)
-    }
-
-    pub(super) fn check_schema(&self, name: &ObjectName) -> Result<(), SqlError> {
-        let written = plain(name);
-        let parts: Vec<&str> = written.split('.').collect();
-        match parts.as_slice() {
-            [.., schema, _] if !schema.is_empty() && !schema.eq_ignore_ascii_case("dbo") => {
-                let message = format!(
-                    "The specified schema name \"{schema}\" either does not exist or you do not have permission to use \
-                     it."
-                );
-                Err(error(2760, message))
-            }
-            _ => Ok(()),
-        }
     }
 
     pub(super) fn run_definition(&mut self, sql: &str) -> Result<(), SqlError> {

@@ -9,6 +9,7 @@ use sqlparser::ast::{
 use super::{
     failures::Doing,
     query::{Rows, Translated, names},
+    schemas::{is_catalog, with_schema},
     scope::{TableColumn, Tables, arguments, infer, last_part, table_columns, table_name},
     session::Session,
     translate::{Translator, known_place, plain, text},
@@ -46,7 +47,7 @@ impl Session {
         if columns.is_empty() && table.starts_with('@') {
             return Err(undeclared_table(&table));
         }
-        if columns.is_empty() || table.contains('.') {
+        if columns.is_empty() || is_catalog(&table) {
             return Err(invalid_object(written));
         }
         Ok(Target { name: table, written, columns })
@@ -54,7 +55,7 @@ impl Session {
 
     /// Storing into a column: its type, its length, its error messages.
     pub(super) fn stored(&self, target: &Target, column: &TableColumn, value: &str) -> String {
-        let table = format!("{}.dbo.{}", self.who.database, target.name);
+        let table = format!("{}.{}", self.who.database, with_schema(&target.name));
         let constants = [column.sql_type.declared(), table, column.name.clone()]
             .map(|constant| text(&constant).to_string());
         format!("__assign({}, {value})", constants.join(", "))

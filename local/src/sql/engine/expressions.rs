@@ -10,7 +10,7 @@ use super::{
     collation,
     functions::{OWN, SAME},
     library,
-    scope::{arguments, catalog_name, last_part},
+    scope::{arguments, last_part},
     script::sql_type,
     translate::{Translator, call, cast, number, text},
 };
@@ -107,12 +107,8 @@ impl Translator<'_> {
                     if self.changed && changed {
                         Expr::Identifier(column.clone())
                     } else {
-                        let of_catalog = parts
-                            .get(parts.len().wrapping_sub(3))
-                            .and_then(|schema| catalog_name(&schema.value, &table.value))
-                            .map(|name| Ident::with_quote('"', name));
-                        let table = of_catalog.unwrap_or_else(|| table.clone());
-                        Expr::CompoundIdentifier(vec![table, column.clone()])
+                        // A table goes by the last part of its name.
+                        Expr::CompoundIdentifier(vec![table.clone(), column.clone()])
                     }
                 } else {
                     return Ok(());

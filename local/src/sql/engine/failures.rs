@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, Error, ErrorCode, ffi};
 
+use super::schemas::with_schema;
 use crate::sql::errors::{
     SqlError, deadlock, error, invalid_column, invalid_object, lock_timeout, not_supported, syntax,
     undeclared_table,
@@ -61,9 +62,10 @@ pub(crate) fn told(failure: &Error, doing: &Doing, connection: &Connection) -> S
         return error(209, format!("Ambiguous column name '{column}'."));
     }
     if let Some(column) = after("NOT NULL constraint failed:") {
-        let (table, column) = column.split_once('.').unwrap_or(("", column));
+        let (table, column) = column.rsplit_once('.').unwrap_or(("", column));
+        let table = with_schema(table);
         let message = format!(
-            "Cannot insert the value NULL into column '{column}', table '{database}.dbo.{table}'; column does not \
+            "Cannot insert the value NULL into column '{column}', table '{database}.{table}'; column does not \
              allow nulls. {verb} fails."
         );
         return error(515, message);
@@ -106,9 +108,10 @@ pub(crate) fn told(failure: &Error, doing: &Doing, connection: &Connection) -> S
 
 /// 2627 for a constraint, 2601 for an index: the index over those columns tells by its name.
 fn unique(columns: &str, connection: &Connection) -> SqlError {
-    let table = columns.split('.').next().unwrap_or_default();
+    let table =
+        columns.split(", ").next().and_then(|first| first.rsplit_once('.')).map_or("", |(table, _)| table);
     let wanted: Vec<&str> =
-        columns.split(", ").filter_map(|column| column.split_once('.')).map(|(_, name)| name).collect();
+        columns.split(", ").filter_map(|column| column.rsplit_once('.')).map(|(_, name)| name).collect();
     let find = || -> rusqlite::Result<Option<String>> {
         let mut indexes = connection.prepare("SELECT name FROM pragma_index_list(?1) WHERE \"unique\"")?;
         let mut fields = connection.prepare("SELECT name FROM pragma_index_info(?1) ORDER BY seqno")?;
@@ -126,15 +129,19 @@ fn unique(columns: &str, connection: &Connection) -> SqlError {
     let parts: Vec<&str> = index.splitn(3, '!').collect();
     match parts.as_slice() {
         [table, kind @ ("P" | "U"), name] => {
+            let table = with_schema(table);
             let kind = if *kind == "P" { "PRIMARY KEY" } else { "UNIQUE KEY" };
             let message = format!(
-                "Violation of {kind} constraint '{name}'. Cannot insert duplicate key in object 'dbo.{table}'."
+                "Violation of {kind} constraint '{name}'. Cannot insert duplicate key in object '{table}'."
             );
             error(2627, message)
         }
         [table, _, name] => error(
             2601,
-            format!("Cannot insert duplicate key row in object 'dbo.{table}' with unique index '{name}'."),
+            format!(
+                "Cannot insert duplicate key row in object '{}' with unique index '{name}'.",
+                with_schema(table)
+            ),
         ),
         _ => error(
             2627,

@@ -9,14 +9,14 @@ use rusqlite::{
 };
 
 use super::{
-    aggregates,
-    catalog::reference_name,
-    collation,
+    aggregates, collation,
     dates::{date_add, date_diff, date_part},
+    definitions::{checks, default_name, reference_name},
     for_json,
     format::styled,
     library,
     like::like,
+    schemas::place_of_text,
     texts::on_text,
 };
 use crate::sql::{
@@ -197,9 +197,15 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     add("__year", 1, pure, |v| date_part("year", &v[0]))?;
     add("__day", 1, pure, |v| date_part("day", &v[0]))?;
     add("__month", 1, pure, |v| date_part("month", &v[0]))?;
-    add("__object_name", 1, pure, |v| {
-        on_text(&v[0], |t| {
-            Value::Text(t.rsplit('.').next().unwrap_or(t).trim_matches(['[', ']', '"']).to_owned())
+    add("__object_name", 1, pure, |v| on_text(&v[0], |t| Value::Text(place_of_text(t))))?;
+    add("__default_name", 2, pure, |v| {
+        Ok(default_name(&text(&v[0]), &text(&v[1])).map_or(Value::Null, Value::Text))
+    })?;
+    add("__checks", 1, pure, |v| {
+        on_text(&v[0], |sql| {
+            let checks: serde_json::Map<_, _> =
+                checks(sql).into_iter().map(|(name, check)| (name, check.into())).collect();
+            Value::Text(serde_json::Value::Object(checks).to_string())
         })
     })?;
     add("__type_name", 1, pure, |v| {

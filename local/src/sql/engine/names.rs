@@ -29,11 +29,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             found.map_or(Value::Null, |part| Value::Text(part.trim_matches(['[', ']', '"']).to_owned()))
         })
     }),
-    entry("schema_id", (0, 1), INT, |v| {
-        let name = v.first().map_or_else(|| "dbo".to_owned(), text).to_lowercase();
-        let known = [("dbo", 1), ("guest", 2), ("information_schema", 3), ("sys", 4)];
-        Ok(known.iter().find(|(known, _)| *known == name).map_or(Value::Null, |(_, id)| Value::Integer(*id)))
-    }),
 ];
 
 fn deeper(depth: i64, limit: i64) -> Answer {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::session::{Isolation, Session};
+use super::{
+    schemas::place_of_text,
+    session::{Isolation, Session},
+};
 use crate::sql::errors::{SqlError, not_supported};
 
 impl Session {
@@ -46,7 +49,7 @@ impl Session {
                 }
                 "IDENTITY_INSERT" => {
                     let (table, switch) = value.rsplit_once(' ').unwrap_or((value, ""));
-                    let table = table.rsplit('.').next().unwrap_or(table).trim().to_lowercase();
+                    let table = place_of_text(table).to_lowercase();
                     self.options.identity_insert = switch.eq_ignore_ascii_case("ON").then_some(table);
                 }
                 _ => match USUAL.iter().find(|(known, _)| *known == name) {

@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use sqlparser::ast::Expr;
 
 use super::{
-    catalog,
+    catalog_procedures,
     failures::Doing,
     prepared::{Outputs, parameter_names},
     query::Translated,
@@ -142,7 +142,7 @@ impl Session {
             "sp_getapplock" => self.get_application_lock(&given),
             "sp_releaseapplock" => self.release_application_lock(&given),
             other => {
-                if let Some((names, sql)) = catalog::procedure(other) {
+                if let Some((names, sql)) = catalog_procedures::procedure(other) {
                     return self.catalog_rows(names, sql, given).map(|()| 0);
                 }
                 Err(no_procedure(written))

@@ -2,7 +2,13 @@
 
 use rusqlite::{Connection, Error, OptionalExtension};
 
-use super::{catalog::reference_name, failures::Doing, query::Translated, session::Session};
+use super::{
+    definitions::reference_name,
+    failures::Doing,
+    query::Translated,
+    schemas::{place_of_text, with_schema},
+    session::Session,
+};
 use crate::sql::errors::{SqlError, error};
 
 /// What SQLite says when a statement leaves a reference without its row.
@@ -63,8 +69,8 @@ impl Session {
 
     fn reference_conflict(&self, broken: &Broken, doing: &Doing) -> Option<SqlError> {
         let name = broken.name(&self.connection)?;
-        let changed = doing.written.first().map(|written| written.rsplit('.').next().unwrap_or(written))?;
-        let here = broken.table.eq_ignore_ascii_case(changed) && doing.verb != "DELETE";
+        let changed = doing.written.first().map(|written| place_of_text(written))?;
+        let here = broken.table.eq_ignore_ascii_case(&changed) && doing.verb != "DELETE";
         let same = if broken.table.eq_ignore_ascii_case(&broken.parent) { " SAME TABLE" } else { "" };
         let (kind, table, side) = match here {
             true => (format!("FOREIGN KEY{same}"), &broken.parent, "to"),
@@ -75,8 +81,10 @@ impl Session {
             .map_or_else(String::new, |column| format!(", column '{column}'"));
         let message = format!(
             "The {} statement conflicted with the {kind} constraint \"{name}\". The conflict occurred in database \
-             \"{}\", table \"dbo.{table}\"{column}.",
-            doing.verb, self.who.database
+             \"{}\", table \"{}\"{column}.",
+            doing.verb,
+            self.who.database,
+            with_schema(table)
         );
         Some(error(547, message))
     }

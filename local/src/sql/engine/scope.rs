@@ -12,6 +12,7 @@ use super::{
     expressions::cast_type,
     functions::OWN,
     library::{self, Gives},
+    schemas::place,
 };
 use crate::sql::types::SqlType;
 
@@ -76,7 +77,7 @@ pub(crate) fn is_temporary(table: &str) -> bool {
     table.starts_with(['#', '@'])
 }
 
-/// The last part of a name: schemas and databases are one here.
+/// The last part of a name.
 pub(crate) fn last_part(name: &ObjectName) -> String {
     name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.clone()).unwrap_or_default()
 }
@@ -127,22 +128,13 @@ impl Tables {
     }
 }
 
-/// The name under which SQLite has the table: catalog views keep their schema, all else is `dbo`.
+/// The name under which SQLite has the table.
 pub(crate) fn table_name(name: &ObjectName) -> String {
     let parts: Vec<&str> =
         name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.as_str()).collect();
     match parts.as_slice() {
-        [.., schema, table] => catalog_name(schema, table).unwrap_or_else(|| last_part(name)),
+        [.., schema, table] => place(schema, table),
         _ => last_part(name),
-    }
-}
-
-/// The name under which SQLite has a catalog view.
-pub(crate) fn catalog_name(schema: &str, table: &str) -> Option<String> {
-    match schema.to_uppercase().as_str() {
-        "SYS" => Some(format!("sys.{}", table.to_lowercase())),
-        "INFORMATION_SCHEMA" => Some(format!("INFORMATION_SCHEMA.{}", table.to_uppercase())),
-        _ => None,
     }
 }
 

@@ -17,10 +17,10 @@ use super::{
     apply::Applied,
     expressions::{collated, is_column},
     query::names,
-    scope::{Tables, Variables, infer, table_name},
+    scope::{Tables, Variables, infer, last_part, table_name},
     standing::Standing,
 };
-use crate::sql::errors::{SqlError, error, invalid_object, not_supported, syntax};
+use crate::sql::errors::{SqlError, error, not_supported, syntax};
 use crate::sql::types::SqlType;
 
 /// Rewrites one statement or a part of it; collects what its running has to know.
@@ -139,7 +139,10 @@ impl Translator<'_> {
             *with_hints = args.take().into_iter().flat_map(|found| found.args).filter_map(argument).collect();
         }
         match factor {
-            TableFactor::Table { args: None, with_hints, version: None, sample: None, .. } => {
+            TableFactor::Table {
+                name, alias, args: None, with_hints, version: None, sample: None, ..
+            } => {
+                go_by_last_part(name, alias);
                 for hint in with_hints.drain(..) {
                     let hint = hint.to_string().to_uppercase().replace('"', "");
                     self.locks |=
@@ -180,6 +183,15 @@ fn argument(argument: FunctionArg) -> Option<Expr> {
     match argument {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
         _ => None,
+    }
+}
+
+/// A table with a schema is one name to SQLite, and its columns have only the last part of it before them.
+fn go_by_last_part(name: &ObjectName, alias: &mut Option<TableAlias>) {
+    let place = last_part(name);
+    if let (None, Some((_, shown))) = (&alias, place.split_once('.')) {
+        let name = Ident::with_quote('"', shown);
+        *alias = Some(TableAlias { explicit: true, name, columns: Vec::new(), at: None });
     }
 }
 
@@ -259,7 +271,7 @@ pub(crate) fn quoted_name(name: &str) -> ObjectName {
     ObjectName::from(vec![Ident::with_quote('"', name)])
 }
 
-/// A name may say its database where that is this one, and its schema where there is one.
+/// A name may say its database where that is this one.
 pub(crate) fn known_place(parts: &[&Ident], database: &str) -> Result<(), SqlError> {
     let written = || parts.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join(".");
     let (server, other) = match parts {
@@ -273,11 +285,6 @@ pub(crate) fn known_place(parts: &[&Ident], database: &str) -> Result<(), SqlErr
             written()
         );
         return Err(error(40_515, message));
-    }
-    if let [.., schema, _] = parts
-        && !["dbo", "sys", "information_schema", ""].contains(&schema.value.to_lowercase().as_str())
-    {
-        return Err(invalid_object(written()));
     }
     Ok(())
 }

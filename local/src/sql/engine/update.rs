@@ -38,6 +38,8 @@ impl Session {
         let aim = self.aim(&mut change)?;
         let verb = if change.sets.is_some() { "UPDATE" } else { "DELETE" };
         let table = Ident::with_quote('"', &aim.target.name);
+        // By which its own columns go; in a plain statement they may have it before them.
+        let shown = Ident::with_quote('"', aim.target.name.rsplit('.').next().unwrap_or_default());
         let (items, into) = match &change.output {
             Some(output) => (output_items(&aim.target, &output.items)?, output.into.clone()),
             None => (Vec::new(), None),
@@ -108,16 +110,16 @@ impl Session {
         };
         let sql = match (change.sets.is_some(), change.is_plain()) {
             // Nothing but variables is set.
-            (true, _) if sets.is_empty() => format!("DELETE FROM {table} WHERE false{returning}"),
-            (true, true) => format!("UPDATE {table} SET {}{filter}{returning}", sets.join(", ")),
+            (true, _) if sets.is_empty() => format!("DELETE FROM {table} AS {shown} WHERE false{returning}"),
+            (true, true) => format!("UPDATE {table} AS {shown} SET {}{filter}{returning}", sets.join(", ")),
             (true, false) => {
                 let rows = self.translate_query(&change.rows(&aim, values)?)?.sql;
                 format!(
-                    "UPDATE {table} SET {} FROM ({rows}) AS \"changed\" WHERE {table}.rowid = \"changed\".\"rid\"{returning}",
+                    "UPDATE {table} AS {shown} SET {} FROM ({rows}) AS \"changed\" WHERE {shown}.rowid = \"changed\".\"rid\"{returning}",
                     sets.join(", ")
                 )
             }
-            (false, true) => format!("DELETE FROM {table}{filter}{returning}"),
+            (false, true) => format!("DELETE FROM {table} AS {shown}{filter}{returning}"),
             (false, false) => {
                 let rows = self.translate_query(&change.rows(&aim, values)?)?.sql;
                 format!("DELETE FROM {table} WHERE rowid IN ({rows}){returning}")

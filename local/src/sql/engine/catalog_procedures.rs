@@ -1,0 +1,59 @@
+//! The catalog procedures, with which ODBC drivers ask about tables: each a query over the catalog views.
+
+/// A catalog procedure: the names of its parameters in their order, and its query, where those without a value are
+/// NULL.
+pub(super) fn procedure(name: &str) -> Option<(&'static [&'static str], &'static str)> {
+    Some(match name {
+        "sp_tables" => (
+            &["@table_name", "@table_owner", "@table_qualifier", "@table_type"],
+            r#"SELECT TABLE_CATALOG AS TABLE_QUALIFIER, TABLE_SCHEMA AS TABLE_OWNER, TABLE_NAME,
+                      replace(TABLE_TYPE, 'BASE ', '') AS TABLE_TYPE, CAST(NULL AS TEXT) AS REMARKS
+               FROM "INFORMATION_SCHEMA.TABLES"
+               WHERE TABLE_NAME LIKE coalesce(@table_name, '%') AND TABLE_SCHEMA LIKE coalesce(@table_owner, '%')
+                 AND (@table_type IS NULL OR @table_type = '' OR @table_type = '%'
+                      OR instr(upper(@table_type), replace(TABLE_TYPE, 'BASE ', '')))
+               ORDER BY 4, 3"#,
+        ),
+        "sp_columns" | "sp_columns_90" | "sp_columns_100" => (
+            &["@table_name", "@table_owner", "@table_qualifier", "@column_name"],
+            r#"WITH odbc(name, number, sub) AS (VALUES ('bit', -7, NULL), ('tinyint', -6, NULL), ('smallint', 5, NULL),
+                 ('int', 4, NULL), ('bigint', -5, NULL), ('real', 7, NULL), ('float', 6, NULL), ('decimal', 3, NULL),
+                 ('money', 3, NULL), ('smallmoney', 3, NULL), ('nvarchar', -9, NULL), ('varchar', 12, NULL),
+                 ('nchar', -8, NULL), ('char', 1, NULL), ('varbinary', -3, NULL), ('binary', -2, NULL),
+                 ('uniqueidentifier', -11, NULL), ('date', 91, 1), ('time', -154, NULL), ('smalldatetime', 93, 3),
+                 ('datetime', 93, 3), ('datetime2', 93, 3), ('datetimeoffset', -155, NULL))
+               SELECT __database() AS TABLE_QUALIFIER, o.schema_name AS TABLE_OWNER, o.name AS TABLE_NAME,
+                      c.name AS COLUMN_NAME, d.number AS DATA_TYPE,
+                      t.name || CASE WHEN c.is_identity THEN ' identity' ELSE '' END AS TYPE_NAME,
+                      CASE WHEN c.precision > 0 THEN c.precision WHEN c.max_length < 0 THEN 0
+                           WHEN t.name LIKE 'n%char' THEN c.max_length / 2 ELSE c.max_length END AS PRECISION,
+                      max(c.max_length, 0) AS LENGTH,
+                      CASE WHEN d.number IN (3, 4, 5, -5, -6, 93, -154, -155) THEN c.scale END AS SCALE,
+                      CASE WHEN d.number IN (6, 7) THEN 2 WHEN d.number IN (3, 4, 5, -5, -6) THEN 10 END AS RADIX,
+                      c.is_nullable AS NULLABLE, CAST(NULL AS TEXT) AS REMARKS, f.definition AS COLUMN_DEF,
+                      CASE WHEN d.sub THEN 9 ELSE d.number END AS SQL_DATA_TYPE, d.sub AS SQL_DATETIME_SUB,
+                      CASE WHEN t.name LIKE '%char' OR t.name LIKE '%binary' THEN max(c.max_length, 0) END
+                        AS CHAR_OCTET_LENGTH,
+                      c.column_id AS ORDINAL_POSITION, CASE WHEN c.is_nullable THEN 'YES' ELSE 'NO' END AS IS_NULLABLE,
+                      0 AS SS_IS_SPARSE, 0 AS SS_IS_COLUMN_SET, c.is_computed AS SS_IS_COMPUTED,
+                      c.is_identity AS SS_IS_IDENTITY, CAST(NULL AS TEXT) AS SS_UDT_CATALOG_NAME,
+                      CAST(NULL AS TEXT) AS SS_UDT_SCHEMA_NAME, CAST(NULL AS TEXT) AS SS_UDT_ASSEMBLY_TYPE_NAME,
+                      CAST(NULL AS TEXT) AS SS_XML_SCHEMACOLLECTION_CATALOG_NAME,
+                      CAST(NULL AS TEXT) AS SS_XML_SCHEMACOLLECTION_SCHEMA_NAME,
+                      CAST(NULL AS TEXT) AS SS_XML_SCHEMACOLLECTION_NAME, t.system_type_id AS SS_DATA_TYPE
+               FROM "sys.columns" AS c JOIN "sys.!objects" AS o ON o.object_id = c.object_id
+                    JOIN "sys.types" AS t ON t.user_type_id = c.user_type_id JOIN odbc AS d ON d.name = t.name
+                    LEFT JOIN "sys.default_constraints" AS f ON f.object_id = c.default_object_id
+               WHERE o.name LIKE @table_name AND o.schema_name LIKE coalesce(@table_owner, '%') AND c.name LIKE coalesce(@column_name, '%')
+               ORDER BY o.name, c.column_id"#,
+        ),
+        "sp_pkeys" => (
+            &["@table_name", "@table_owner", "@table_qualifier"],
+            r#"SELECT TABLE_CATALOG AS TABLE_QUALIFIER, TABLE_SCHEMA AS TABLE_OWNER, TABLE_NAME, COLUMN_NAME,
+                      ORDINAL_POSITION AS KEY_SEQ, CONSTRAINT_NAME AS PK_NAME
+               FROM "INFORMATION_SCHEMA.KEY_COLUMN_USAGE" JOIN "sys.key_constraints" AS k ON k.name = CONSTRAINT_NAME
+               WHERE k.type = 'PK' AND TABLE_NAME = @table_name AND TABLE_SCHEMA = coalesce(@table_owner, 'dbo') ORDER BY KEY_SEQ"#,
+        ),
+        _ => return None,
+    })
+}

@@ -1,0 +1,58 @@
+//! What a table's SQL, as SQLite keeps it, tells of its constraints: their names, and the checks themselves.
+
+use super::schema::Definition;
+
+const CONSTRAINT: &str = "CONSTRAINT \"";
+
+/// The name of a table's reference in the table's SQL, whose last reference SQLite counts as 0.
+pub(super) fn reference_name(sql: &str, id: usize) -> Option<String> {
+    let parts: Vec<&str> = sql.split("REFERENCES ").collect();
+    // What stands before the reference, since the one before it.
+    let before = parts.get(parts.len().checked_sub(id + 2)?)?;
+    let name = &before[before.rfind(CONSTRAINT)? + CONSTRAINT.len()..];
+    let (name, rest) = name.split_once("\" ")?;
+    let follows = rest.is_empty() || rest.starts_with("FOREIGN KEY");
+    follows.then(|| name.replace("\"\"", "\""))
+}
+
+/// The name of a column's default.
+pub(super) fn default_name(sql: &str, column: &str) -> Option<String> {
+    let mut definition = Definition::parse(sql)?;
+    let part = definition.column(column)?;
+    let (before, _) = part.split_once("\" DEFAULT ")?;
+    let at = before.rfind(CONSTRAINT)? + CONSTRAINT.len();
+    Some(before[at..].replace("\"\"", "\""))
+}
+
+/// The checks of a table, by name.
+pub(super) fn checks(sql: &str) -> Vec<(String, String)> {
+    let definition = Definition::parse(sql);
+    let one = |part: &String| {
+        let (name, check) = part.strip_prefix(CONSTRAINT)?.split_once("\" CHECK ")?;
+        Some((name.replace("\"\"", "\""), check.to_owned()))
+    };
+    definition.iter().flat_map(|definition| &definition.parts).filter_map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_named_by_its_own_constraint() {
+        let sql = "CREATE TABLE \"t\" (\"a\" INT CONSTRAINT \"one\" REFERENCES \"x\" (\"i\"), \"b\" INT REFERENCES \"x\" \
+                   (\"i\"), CONSTRAINT \"c\" CHECK (a > 0), CONSTRAINT \"two\" FOREIGN KEY (\"b\") REFERENCES \"x\" (\"i\"))";
+        assert_eq!(reference_name(sql, 0).as_deref(), Some("two"));
+        assert_eq!(reference_name(sql, 1), None);
+        assert_eq!(reference_name(sql, 2).as_deref(), Some("one"));
+        assert_eq!(reference_name(sql, 3), None);
+    }
+
+    #[test]
+    fn defaults_and_checks_are_found_by_their_names() {
+        let sql = "CREATE TABLE \"t\" (\"a\" INT CONSTRAINT \"DF_a\" DEFAULT (1), \"b\" INT, CONSTRAINT \"CK\" CHECK (a > 0))";
+        assert_eq!(default_name(sql, "A").as_deref(), Some("DF_a"));
+        assert_eq!(default_name(sql, "b"), None);
+        assert_eq!(checks(sql), [("CK".to_owned(), "(a > 0)".to_owned())]);
+    }
+}
