@@ -177,3 +177,67 @@ async fn text_compares_without_case_and_without_blanks_at_the_end() {
     assert_eq!(fails(&mut sql, "INSERT t (v) VALUES (N'É ')").await, 2627);
     assert_eq!(fails(&mut sql, "INSERT t (v) VALUES ('a')").await, 2627);
 }
+
+#[tokio::test]
+async fn bytes_digits_and_names_are_told_as_their_types_have_them() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE t (id int IDENTITY PRIMARY KEY, v varchar(20), n nvarchar(20), d decimal(18, 4), b varbinary(9), \
+         k AS id * 2); INSERT t (v, n, d, b) VALUES ('ž1', N'ž1', 1.5, 0x010203)",
+    )
+    .await;
+    for (text, expected) in [
+        (
+            "SELECT DATALENGTH(v), DATALENGTH(n), DATALENGTH(d), DATALENGTH(b), DATALENGTH(id) FROM t",
+            "2, 4, 9, 3, 4",
+        ),
+        (
+            "SELECT DATALENGTH('abc'), DATALENGTH(N'abc'), DATALENGTH(CAST(1 AS bigint)), DATALENGTH(NULL)",
+            "3, 6, 8, NULL",
+        ),
+        (
+            "SELECT DATALENGTH(CAST('2026-01-01' AS date)), DATALENGTH(CAST('ab' AS char(5))), LEN(CAST('ab' AS char(5)))",
+            "3, 5, 2",
+        ),
+        ("SELECT HASHBYTES('SHA1', 'abc')", "0xA9993E364706816ABA3E25717850C26C9CD0D89D"),
+        (
+            "SELECT HASHBYTES('SHA2_256', 'abc')",
+            "0xBA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD",
+        ),
+        (
+            "SELECT IIF(HASHBYTES('SHA2_512', v) = HASHBYTES('SHA2_512', n), 1, 0), HASHBYTES('SHA1', NULL) FROM t",
+            "0, NULL",
+        ),
+        (
+            "SELECT CAST(d AS varchar(20)), CONVERT(nvarchar(20), d), CONCAT('a', d, 'b'), CAST(CAST(2 AS decimal(9, 2)) AS char(5)) FROM t",
+            "1.5000, 1.5000, a1.5000b, 2.00 ",
+        ),
+        (
+            "SELECT CAST(CAST('10:20:30.5' AS time(3)) AS varchar(20)), CAST(CAST('2026-01-02 03:04:05' AS datetime2(2)) AS varchar(30))",
+            "10:20:30.500, 2026-01-02 03:04:05.00",
+        ),
+        (
+            "SELECT CAST(CAST('2026-01-02 03:04:05.1 +02:00' AS datetimeoffset(1)) AS varchar(40)), CAST($1.239 AS varchar(9))",
+            "2026-01-02 03:04:05.1 +02:00, 1.24",
+        ),
+        (
+            "SELECT LEN(REPLICATE('ab', 5000)), LEN(REPLICATE(CAST('ab' AS varchar(max)), 5000)), REPLICATE('a', -1)",
+            "8000, 10000, NULL",
+        ),
+        ("SELECT TYPE_NAME(56), TYPE_ID('nvarchar'), TYPE_NAME(1)", "int, 231, NULL"),
+        (
+            "SELECT COLUMNPROPERTY(OBJECT_ID('t'), 'id', 'IsIdentity'), COLUMNPROPERTY(OBJECT_ID('t'), 'k', 'IsComputed'), \
+             COLUMNPROPERTY(OBJECT_ID('t'), 'd', 'Scale'), COLUMNPROPERTY(OBJECT_ID('t'), 'no', 'Scale')",
+            "1, 1, 4, NULL",
+        ),
+        (
+            "SELECT OBJECTPROPERTY(OBJECT_ID('t'), 'IsUserTable'), OBJECTPROPERTY(OBJECT_ID('t'), 'TableHasIdentity')",
+            "1, 1",
+        ),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+    assert_eq!(fails(&mut sql, "SELECT HASHBYTES('MD5', 'a')").await, 40510);
+}

@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value;
 
-pub(crate) use super::exact::{decimal, exact_scale, is_exact, scaled};
+pub(crate) use super::exact::{decimal, exact_scale, is_exact, scaled, written};
 use super::{
     convert_moment::to_moment,
     errors::{SqlError, error},

@@ -34,17 +34,29 @@ pub(crate) fn decimal(scaled: i128, scale: u8) -> Value {
     match i64::try_from(scaled / unit) {
         Ok(whole) if scaled % unit == 0 => Value::Integer(whole),
         _ => {
-            let (whole, fraction) = ((scaled / unit).unsigned_abs(), (scaled % unit).unsigned_abs());
-            let sign = if scaled < 0 { "-" } else { "" };
-            let written = format!("{sign}{whole}.{fraction:0>width$}", width = usize::from(scale));
+            let written = written(scaled, scale);
             // Without the zeros at the end equal decimals are equal texts, whatever their scales.
-            let written = written.trim_end_matches('0').trim_end_matches('.');
+            let written = match written.contains('.') {
+                true => written.trim_end_matches('0').trim_end_matches('.'),
+                false => written.as_str(),
+            };
             let near = written.parse().map(Value::Real).unwrap_or(Value::Null);
             match self::scaled(&near, scale) {
                 Some(same) if same == scaled => near,
                 _ => Value::Text(format!("{written}{EXACT}")),
             }
         }
+    }
+}
+
+/// All digits of a decimal, the zeros at its end too.
+pub(crate) fn written(scaled: i128, scale: u8) -> String {
+    let unit = 10_i128.pow(scale.into());
+    let (whole, fraction) = ((scaled / unit).unsigned_abs(), (scaled % unit).unsigned_abs());
+    let sign = if scaled < 0 { "-" } else { "" };
+    match scale {
+        0 => format!("{sign}{whole}"),
+        _ => format!("{sign}{whole}.{fraction:0>width$}", width = usize::from(scale)),
     }
 }
 

@@ -84,6 +84,20 @@ fn within(left: &Expr, right: &Expr, negated: bool) -> Result<Expr, SqlError> {
     }
 }
 
+/// Where bytes count, a literal without N is no nvarchar: it is told apart before it loses its N.
+pub(super) fn keep_varchar(expr: &mut Expr) {
+    if let Expr::Function(function) = expr
+        && ["datalength", "hashbytes"].contains(&last_part(&function.name).to_lowercase().as_str())
+        && let FunctionArguments::List(list) = &mut function.args
+        && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(value))) = list.args.last_mut()
+        && let Expr::Value(literal) = value
+        && let Literal::SingleQuotedString(written) = &literal.value
+    {
+        let length = u16::try_from(written.chars().count().max(1)).ok().filter(|length| *length <= 8000);
+        *value = cast("__as", SqlType::VarChar(length), text(written));
+    }
+}
+
 impl Translator<'_> {
     pub(super) fn expr(&mut self, expr: &mut Expr) -> Result<(), SqlError> {
         if let Some(place) = self.applied_column(expr) {
@@ -293,6 +307,13 @@ impl Translator<'_> {
             Some(SqlType::DateTime | SqlType::SmallDateTime) if to.is_text() => {
                 self.in_style(value, to, number("0"))
             }
+            // With all the digits of its type.
+            Some(SqlType::Decimal(_, scale) | SqlType::DateTimeOffset(scale)) if to.is_text() => {
+                call("__digits", vec![value.clone(), number(&scale.to_string())])
+            }
+            Some(SqlType::Money | SqlType::SmallMoney) if to.is_text() => {
+                call("__digits", vec![value.clone(), number("2")])
+            }
             Some(from) if to.is_text() && from.is_moment() => self.in_style(value, to, number("121")),
             _ => value.clone(),
         }
@@ -380,6 +401,26 @@ impl Translator<'_> {
         }
         if matches!(name.as_str(), "rollup" | "cube" | "grouping") {
             return Err(not_supported(name.to_uppercase()));
+        }
+        match (name.as_str(), given.as_slice()) {
+            ("datalength", [value]) | ("hashbytes", [_, value]) => {
+                let declared = self.infer(value).map_or_else(String::new, SqlType::declared);
+                given.push(text(&declared));
+                return Ok(Some(call(&format!("__{name}"), given)));
+            }
+            ("replicate", [value, _]) => {
+                let unbounded =
+                    self.infer(value).is_some_and(|found| found.is_text() && found.length().is_none());
+                given.push(number(if unbounded { "1000000000" } else { "8000" }));
+                return Ok(Some(call("__replicate", given)));
+            }
+            ("concat" | "concat_ws", _) => {
+                let entry = library::known(&name);
+                entry.map_or(Ok(()), |entry| library::counted(entry, &given))?;
+                let shown = given.iter().map(|value| self.shown(value, SqlType::NVarChar(None))).collect();
+                return Ok(Some(call(&format!("__{name}"), shown)));
+            }
+            _ => {}
         }
         let entry = library::known(&name);
         if let Some(entry) = entry {

@@ -16,6 +16,7 @@ use super::{
     format::styled,
     library,
     like::like,
+    query::{ANSWER_LIMIT, too_large},
     schemas::place_of_text,
     texts::on_text,
 };
@@ -81,12 +82,11 @@ pub(crate) const SAME: [&str; 20] = [
 ];
 
 /// Functions that are kept here, by their name there and here.
-pub(crate) const OWN: [(&str, &str); 30] = [
+pub(crate) const OWN: [(&str, &str); 29] = [
     ("approx_count_distinct", "count"),
     ("ceiling", "__ceiling"),
     ("charindex", "__charindex"),
     ("count_big", "count"),
-    ("datalength", "__datalength"),
     ("dateadd", "__dateadd"),
     ("datediff", "__datediff"),
     ("datepart", "__datepart"),
@@ -156,23 +156,31 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
         Value::Blob(bytes) => Ok(Value::Integer(bytes.len() as i64)),
         other => on_text(other, |t| Value::Integer(t.trim_end_matches(' ').encode_utf16().count() as i64)),
     })?;
-    add("__datalength", 1, pure, |v| {
-        Ok(match &v[0] {
-            Value::Blob(bytes) => Value::Integer(bytes.len() as i64),
-            Value::Integer(_) => Value::Integer(4),
-            Value::Real(_) => Value::Integer(8),
-            other => return on_text(other, |t| Value::Integer(2 * t.encode_utf16().count() as i64)),
-        })
-    })?;
     add("__left", 2, pure, |v| slice(&v[0], 1, whole(&v[1])))?;
     add("__right", 2, pure, |v| {
         let length = text(&v[0]).encode_utf16().count() as i64;
         slice(&v[0], length.saturating_sub(whole(&v[1])).max(0) + 1, whole(&v[1]))
     })?;
     add("__substring", 3, pure, |v| slice(&v[0], whole(&v[1]), whole(&v[2])))?;
-    add("__replicate", 2, pure, |v| {
-        let count = whole(&v[1]).clamp(0, 8000) as usize;
-        on_text(&v[0], |t| Value::Text(t.repeat(count)))
+    add("__digits", 2, pure, |v| {
+        let scale = u8::try_from(whole(&v[1])).unwrap_or(0);
+        Ok(match &v[0] {
+            Value::Text(kept) if kept.contains('Z') => {
+                Moment::parse(kept).map_or(v[0].clone(), |moment| Value::Text(moment.shown(scale)))
+            }
+            number => convert::scaled(number, scale)
+                .map_or_else(|| number.clone(), |scaled| Value::Text(convert::written(scaled, scale))),
+        })
+    })?;
+    add("__replicate", 3, pure, |v| {
+        let Some(count) = usize::try_from(whole(&v[1])).ok().filter(|_| v[1] != Value::Null) else {
+            return Ok(Value::Null);
+        };
+        let (one, most) = (text(&v[0]), usize::try_from(whole(&v[2])).unwrap_or(0));
+        if one.len().saturating_mul(count) > ANSWER_LIMIT {
+            return Err(too_large());
+        }
+        on_text(&v[0], |t| Value::Text(t.repeat(count).chars().take(most).collect()))
     })?;
     add("__charindex", -1, pure, |v| {
         if v.len() < 2 || v[0] == Value::Null || v[1] == Value::Null {

@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use sqlparser::ast::Expr;
 
-use super::{calendar, json, maths, names, texts};
+use super::{calendar, json, maths, names, storage, texts};
 use crate::sql::{
     errors::{SqlError, error},
     types::SqlType,
@@ -42,7 +42,9 @@ pub(super) const fn entry(
 }
 
 pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
-    [texts::ENTRIES, maths::ENTRIES, calendar::ENTRIES, json::ENTRIES, names::ENTRIES].into_iter().flatten()
+    [texts::ENTRIES, maths::ENTRIES, calendar::ENTRIES, json::ENTRIES, names::ENTRIES, storage::ENTRIES]
+        .into_iter()
+        .flatten()
 }
 
 /// The function of that name in T-SQL, or of SQLite's name for it.

@@ -41,7 +41,7 @@ fn deeper(depth: i64, limit: i64) -> Answer {
     Err::<Value, SqlError>(error(530, message))
 }
 
-fn byte_length(found: SqlType) -> i64 {
+pub(super) fn byte_length(found: SqlType) -> i64 {
     match found {
         SqlType::Bit | SqlType::TinyInt => 1,
         SqlType::SmallInt => 2,

@@ -241,15 +241,18 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
                     SqlType::SmallMoney => SqlType::Money,
                     other => other,
                 },
-                "count" | "__len" | "__datalength" | "__charindex" | "__datediff" | "__datepart"
-                | "__day" | "__month" | "__year" => SqlType::Int,
+                "count" | "__len" | "__charindex" | "__datediff" | "__datepart" | "__day" | "__month"
+                | "__year" => SqlType::Int,
                 "__stdev" | "__stdevp" | "__var" | "__varp" | "percent_rank" | "cume_dist" => SqlType::Float,
                 "row_number" | "rank" | "dense_rank" | "ntile" => SqlType::BigInt,
                 "__left" | "__right" | "__substring" => match argument(0)? {
                     text if text.is_text() || text.is_binary() => text.with_length(text.length()),
                     _ => SqlType::NVarChar(Some(4000)),
                 },
-                "__replicate" => SqlType::NVarChar(Some(4000)),
+                "__replicate" => match argument(0) {
+                    Some(found) if found.is_text() && found.length().is_none() => found,
+                    _ => SqlType::NVarChar(Some(4000)),
+                },
                 "group_concat" => match argument(0) {
                     Some(SqlType::NVarChar(None) | SqlType::VarChar(None)) => SqlType::NVarChar(None),
                     _ => SqlType::NVarChar(Some(4000)),

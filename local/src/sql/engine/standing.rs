@@ -1,7 +1,7 @@
 //! What a statement can ask about its session: `@@SPID`, `SCOPE_IDENTITY()`, `DB_NAME()` and their like.
 
 use rusqlite::types::Value;
-use sqlparser::ast::{Expr, Ident, Value as Literal};
+use sqlparser::ast::{Expr, Value as Literal};
 
 use super::{
     scope::Variable,
@@ -9,7 +9,7 @@ use super::{
     translate::{cast, number, text},
 };
 use crate::sql::{
-    errors::{SqlError, error, not_supported},
+    errors::{SqlError, not_supported},
     types::SqlType,
 };
 
@@ -84,9 +84,6 @@ impl Standing {
             Some(Expr::Value(found)) => found.value.clone().into_string(),
             _ => None,
         };
-        // SQL of SQLite's prints as it is, as a name: it has no form in T-SQL.
-        let asked =
-            |sql_type, sql: String| cast("__as", sql_type, Expr::Identifier(Ident::new(format!("({sql})"))));
         Ok(Some(match name {
             "scope_identity" => self.last_identity(),
             "xact_state" => cast("__as", SqlType::SmallInt, number(&self.transaction_state.to_string())),
@@ -96,21 +93,6 @@ impl Standing {
                 named(&self.login)
             }
             "user_name" | "current_user" | "user" => named(&self.login),
-            "schema_name" => match arguments {
-                [] => named("dbo"),
-                [id, ..] => asked(name_type, looked_up("sys.schemas", "name", "schema_id", id)),
-            },
-            "schema_id" => match arguments {
-                [] => cast("__as", SqlType::Int, number("1")),
-                [name, ..] => asked(SqlType::Int, looked_up("sys.schemas", "schema_id", "name", name)),
-            },
-            "object_schema_name" | "object_name" => {
-                let object = arguments
-                    .first()
-                    .ok_or_else(|| error(174, format!("The {name} function requires 1 to 2 argument(s).")))?;
-                let wanted = if name == "object_name" { "name" } else { "schema_name" };
-                asked(name_type, looked_up("sys.!objects", wanted, "object_id", object))
-            }
             "app_name" => named(&self.application),
             "host_name" => named(&self.host),
             "current_timestamp" => super::translate::call("__now_datetime", Vec::new()),
@@ -146,55 +128,9 @@ impl Standing {
                 let value = self.context_info.clone().map_or(Value::Null, Value::Blob);
                 constant(&Variable { sql_type: SqlType::VarBinary(Some(128)), value })
             }
-            "col_length" => {
-                let [table, column] = arguments else {
-                    return Err(error(174, "The col_length function requires 2 argument(s)."));
-                };
-                let found = format!(
-                    "(SELECT __byte_length(\"!t\") FROM (SELECT type AS \"!t\", name AS \"!n\" FROM \
-                     pragma_table_info(__object_name({table}))) WHERE \"!n\" = {column} COLLATE NOCASE)"
-                );
-                cast("__as", SqlType::SmallInt, Expr::Identifier(Ident::new(found)))
-            }
-            "object_id" => {
-                let object = arguments
-                    .first()
-                    .ok_or_else(|| error(174, "The object_id function requires 1 to 2 argument(s)."))?;
-                let kind = literal(1).map(|kind| kind.trim().to_uppercase());
-                let constraints = match kind.as_deref() {
-                    Some("F") => Some("sys.foreign_keys"),
-                    Some("C") => Some("sys.check_constraints"),
-                    Some("D") => Some("sys.default_constraints"),
-                    Some("PK" | "UQ") => Some("sys.key_constraints"),
-                    _ => None,
-                };
-                if let Some(view) = constraints {
-                    let name = super::translate::call("__parsename", vec![object.clone(), number("1")]);
-                    return Ok(Some(asked(SqlType::Int, looked_up(view, "object_id", "name", &name))));
-                }
-                let kinds = match kind.as_deref() {
-                    None => "'table', 'view'",
-                    Some("U") => "'table'",
-                    Some("V") => "'view'",
-                    Some(_) => "'none'",
-                };
-                let found = format!(
-                    "SELECT \"!i\" FROM (SELECT rowid + 1000 AS \"!i\", type AS \"!y\", name AS \"!n\" FROM sqlite_schema \
-                     UNION ALL SELECT rowid + 1000000000, type, name FROM sqlite_temp_schema) \
-                     WHERE \"!y\" IN ({kinds}) AND \"!n\" = __object_name({object}) COLLATE NOCASE LIMIT 1"
-                );
-                asked(SqlType::Int, found)
-            }
-            _ => return Ok(None),
+            _ => return super::catalog_functions::call(name, arguments),
         }))
     }
-}
-
-/// One column of a catalog view, by another: neither is taken for a column of the statement's own.
-fn looked_up(view: &str, wanted: &str, key: &str, value: &Expr) -> String {
-    format!(
-        "SELECT \"!w\" FROM (SELECT {wanted} AS \"!w\", {key} AS \"!k\" FROM \"{view}\") WHERE \"!k\" = {value}"
-    )
 }
 
 fn null() -> Expr {

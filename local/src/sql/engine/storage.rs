@@ -1,0 +1,57 @@
+//! What a value takes where it is kept: DATALENGTH, and HASHBYTES over those bytes.
+
+use rusqlite::types::Value;
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha512};
+
+use super::{
+    functions::text,
+    library::{Answer, Entry, Gives, entry},
+    names::byte_length,
+};
+use crate::sql::{codepage::to_1252, errors::error, types::SqlType};
+
+/// Both take the value's declared type as well, which the translation puts behind it.
+pub(super) const ENTRIES: &[Entry] = &[
+    entry("datalength", (1, 2), Gives::Type(SqlType::Int), |v| {
+        let sql_type = v.get(1).and_then(|name| SqlType::parse(&text(name)));
+        Ok(match (&v[0], sql_type) {
+            (Value::Null, _) => Value::Null,
+            (_, Some(fixed)) if !fixed.is_text() && !fixed.is_binary() => Value::Integer(byte_length(fixed)),
+            (Value::Integer(_), None) => Value::Integer(4),
+            (Value::Real(_), None) => Value::Integer(8),
+            (value, sql_type) => Value::Integer(bytes_of(value, sql_type).len() as i64),
+        })
+    }),
+    entry("hashbytes", (2, 3), Gives::Type(SqlType::VarBinary(Some(8000))), |v| {
+        if v[1] == Value::Null {
+            return Ok(Value::Null);
+        }
+        let bytes = bytes_of(&v[1], v.get(2).and_then(|name| SqlType::parse(&text(name))));
+        hashed(&text(&v[0]), &bytes)
+    }),
+];
+
+/// Text in its type's encoding.
+fn bytes_of(value: &Value, sql_type: Option<SqlType>) -> Vec<u8> {
+    match (value, sql_type) {
+        (Value::Blob(bytes), _) => bytes.clone(),
+        (value, Some(SqlType::VarChar(_) | SqlType::Char(_))) => text(value).chars().map(to_1252).collect(),
+        (value, _) => text(value).encode_utf16().flat_map(u16::to_le_bytes).collect(),
+    }
+}
+
+fn hashed(algorithm: &str, bytes: &[u8]) -> Answer {
+    Ok(Value::Blob(match algorithm.to_ascii_uppercase().as_str() {
+        "SHA" | "SHA1" => Sha1::digest(bytes).to_vec(),
+        "SHA2_256" => Sha256::digest(bytes).to_vec(),
+        "SHA2_512" => Sha512::digest(bytes).to_vec(),
+        other => {
+            let message = format!(
+                "'{other}' is not supported by the local Azure SQL endpoint's HASHBYTES, which has SHA1, SHA2_256 and \
+                 SHA2_512."
+            );
+            return Err(error(crate::sql::errors::NOT_SUPPORTED, message));
+        }
+    }))
+}
