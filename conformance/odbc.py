@@ -230,6 +230,38 @@ def mars():
         same(len(first.fetchall()), 2)
 
 
+SQL_ATTR_RESET_CONNECTION = 116
+SQL_ATTR_CURSOR_TYPE = 6
+SQL_CURSOR_STATIC = 3
+
+
+@feature("reset of a pooled connection (RESETCONNECTION)")
+def reset():
+    with connect() as connection:
+        connection.autocommit = True
+        connection.execute("CREATE TABLE #mine (n int)")
+        connection.execute("SET LOCK_TIMEOUT 50")
+        connection.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+        connection.execute("EXEC sp_set_session_context 'tenant', 7")
+        state = (
+            "SELECT OBJECT_ID('tempdb..#mine'), @@LOCK_TIMEOUT, SESSION_CONTEXT(N'tenant'), "
+            "(SELECT transaction_isolation_level FROM sys.dm_exec_sessions WHERE session_id = @@SPID)"
+        )
+        before = connection.execute(state).fetchone()
+        same([before[0] is None, *before[1:]], [False, 50, 7, 4])
+        # What a driver manager's pool asks for; the driver sets the bit in its next request.
+        connection.set_attr(SQL_ATTR_RESET_CONNECTION, 1)
+        same(list(connection.execute(state).fetchone()), [None, -1, None, 2])
+
+
+@feature("server cursors refused (2812)")
+def server_cursors():
+    with connect() as connection:
+        connection.set_attr(SQL_ATTR_CURSOR_TYPE, SQL_CURSOR_STATIC)
+        refused = fails(lambda: connection.execute("SELECT 1"), pyodbc.ProgrammingError)
+        assert "sp_cursoropen" in str(refused) and "(2812)" in str(refused), refused
+
+
 @feature("catalogue functions")
 def catalogue():
     with connect() as connection:

@@ -140,3 +140,25 @@ async fn rows_go_into_new_tables_and_table_variables() {
     }
     assert_eq!(rows(&mut sql, "SELECT COUNT(*) FROM customer WHERE name = 'x'").await, "0");
 }
+
+#[tokio::test]
+async fn default_values_may_stand_behind_an_output() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(&mut sql, "CREATE TABLE t (id int IDENTITY(7, 1) PRIMARY KEY, n int DEFAULT 5, s nvarchar(5))").await;
+    for (text, expected) in [
+        ("INSERT INTO t OUTPUT inserted.id, inserted.n DEFAULT VALUES", "7, 5"),
+        (
+            "INSERT [dbo].[t] OUTPUT inserted.[id]\n DEFAULT\n VALUES; SELECT id, s FROM t",
+            "7, NULL | 8, NULL",
+        ),
+        ("INSERT t DEFAULT VALUES; SELECT MAX(id) FROM t", "9"),
+        ("INSERT t (n, s) OUTPUT inserted.n VALUES (DEFAULT, DEFAULT)", "5"),
+        (
+            "DECLARE @made TABLE (id int); INSERT t OUTPUT inserted.id INTO @made DEFAULT VALUES; SELECT id FROM @made",
+            "11",
+        ),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+}

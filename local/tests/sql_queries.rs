@@ -51,6 +51,12 @@ async fn windows_sets_and_hints_work() {
         ("SELECT id FROM t INTERSECT SELECT 2", "2"),
         ("SELECT g FROM t UNION ALL SELECT 'c' ORDER BY g DESC", "c | b | a | a"),
         (
+            "SELECT n FROM (SELECT TOP 1 n FROM t ORDER BY n DESC) AS a UNION ALL (SELECT id FROM t ORDER BY id OFFSET 1 ROWS \
+             FETCH NEXT 1 ROWS ONLY) UNION ALL SELECT 7 ORDER BY n",
+            "2 | 7 | 30",
+        ),
+        ("(SELECT TOP 1 id FROM t ORDER BY id DESC) UNION (SELECT TOP 1 id FROM t ORDER BY id)", "1 | 3"),
+        (
             "SELECT t.id FROM t (NOLOCK) WHERE EXISTS (SELECT 1 FROM t AS u WITH (NOLOCK) WHERE u.n > t.n)",
             "1 | 2",
         ),

@@ -155,6 +155,8 @@ async fn log_in_with(
 
 async fn secured_at(ca: &Path, port: u16) -> TlsStream<TcpStream> {
     let socket = TcpStream::connect(("127.0.0.1", port)).await.expect("a socket");
+    // A login is several small packets, of which none may wait for an acknowledgement.
+    socket.set_nodelay(true).expect("no delay");
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(ca).expect("a CA")).expect("a good CA");
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

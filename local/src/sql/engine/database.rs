@@ -15,6 +15,7 @@ use super::{
     catalog,
     functions::{self, Shared, State},
     locks::Locks,
+    parsed::Parsed,
 };
 
 /// Where an endpoint keeps its tables.
@@ -40,6 +41,7 @@ pub(crate) struct Store {
     /// T-SQL's functions and the schema to read, is most of the work of a login. And while one is open, SQLite does not
     /// put its log away at the end of every session.
     idle: Mutex<Vec<(Connection, Shared)>>,
+    pub(crate) parsed: Parsed,
     /// The next value of each identity column, by table. Never rolled back, as in SQL Server.
     identities: Mutex<HashMap<String, i64>>,
 }
@@ -73,6 +75,7 @@ impl Store {
             temporary,
             locks: Locks::default(),
             idle: Mutex::default(),
+            parsed: Parsed::default(),
             identities: Mutex::default(),
         };
         let failed = |failure: rusqlite::Error| {

@@ -20,6 +20,15 @@ use crate::sql::{
     types::SqlType,
 };
 
+/// The value that stands for DEFAULT VALUES where OUTPUT is before it; no column of T-SQL's has such a name.
+pub(super) const DEFAULT_VALUES: &str = "\u{0}default values";
+
+fn is_default_values(source: &Query) -> bool {
+    let SetExpr::Values(values) = source.body.as_ref() else { return false };
+    let [row] = values.rows.as_slice() else { return false };
+    matches!(row.content.as_slice(), [Expr::Identifier(ident)] if ident.value == DEFAULT_VALUES)
+}
+
 /// The table that a statement changes.
 pub(super) struct Target {
     /// As SQLite has it, unquoted.
@@ -105,7 +114,7 @@ impl Session {
         let table = Ident::with_quote('"', &target.name);
         let list: Vec<String> =
             columns.iter().map(|column| Ident::with_quote('"', &column.name).to_string()).collect();
-        let sql = match &insert.source {
+        let sql = match insert.source.as_ref().filter(|source| !is_default_values(source)) {
             None => format!("INSERT INTO {table} DEFAULT VALUES{returning}"),
             Some(source) => {
                 let rows = self.source(&target, &columns, source)?;

@@ -37,6 +37,7 @@ mod locks;
 mod maths;
 mod names;
 mod options;
+mod parsed;
 mod prepared;
 mod procedures;
 mod query;

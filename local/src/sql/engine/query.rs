@@ -288,14 +288,19 @@ impl Session {
             statement.raw_bind_parameter(at, value)?;
         }
         let mut declared = Vec::new();
-        let mut tables: HashMap<String, Vec<TableColumn>> = HashMap::new();
+        let mut tables: Vec<(String, Vec<TableColumn>)> = Vec::new();
         for column in statement.columns_with_metadata() {
             let found = match (column.table_name(), column.origin_name()) {
                 (Some(table), Some(origin)) => {
-                    if !tables.contains_key(table) {
-                        tables.insert(table.to_owned(), table_columns(&self.connection, table)?);
-                    }
-                    tables[table]
+                    let known = match tables.iter().position(|(known, _)| known == table) {
+                        Some(known) => known,
+                        None => {
+                            tables.push((table.to_owned(), table_columns(&self.connection, table)?));
+                            tables.len() - 1
+                        }
+                    };
+                    tables[known]
+                        .1
                         .iter()
                         .find(|column| column.declared && column.name == origin)
                         .map(|column| (column.sql_type, column.required, column.identity.is_some()))

@@ -46,6 +46,7 @@ pub(crate) struct TableColumn {
 
 /// The columns of a table; empty when there is no such table.
 pub(crate) fn table_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<TableColumn>> {
+    // Asked several times for each statement: prepared once for a session.
     let mut statement = connection.prepare_cached(
         "SELECT name, type, dflt_value, hidden, \"notnull\" OR pk > 0 FROM pragma_table_xinfo(?1) ORDER BY cid",
     )?;

@@ -5,7 +5,7 @@ use sqlparser::{
     dialect::MsSqlDialect,
     keywords::Keyword,
     parser::{Parser, ParserError},
-    tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
+    tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word},
 };
 
 use super::{
@@ -146,7 +146,8 @@ fn misplaced(tokens: &[TokenWithSpan]) -> Option<(&str, u32)> {
 }
 
 /// Forms that `sqlparser` does not take, in forms that it does: a variable behind FETCH NEXT as a placeholder (they
-/// print the same), keys and indexes that say how they are stored, OPTION's hints, `!<` and `!>`.
+/// print the same), keys and indexes that say how they are stored, DEFAULT VALUES behind OUTPUT, OPTION's hints, `!<`
+/// and `!>`.
 fn adapted(tokens: Vec<TokenWithSpan>, recursions: &mut Vec<(Location, u32)>) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let keyword = |token: &TokenWithSpan| match &token.token {
@@ -154,6 +155,8 @@ fn adapted(tokens: Vec<TokenWithSpan>, recursions: &mut Vec<(Location, u32)>) ->
         _ => Keyword::NoKeyword,
     };
     let mut last = Keyword::NoKeyword;
+    // Whether an INSERT's OUTPUT stands before what comes.
+    let mut output = false;
     let mut tokens = tokens.into_iter().peekable();
     while let Some(mut token) = tokens.next() {
         if matches!(token.token, Token::Whitespace(_)) {
@@ -190,6 +193,27 @@ fn adapted(tokens: Vec<TokenWithSpan>, recursions: &mut Vec<(Location, u32)>) ->
                     TokenWithSpan::new(Token::RParen, span),
                 ]);
                 last = Keyword::NoKeyword;
+                continue;
+            }
+            output = match keyword(&token) {
+                Keyword::OUTPUT => true,
+                Keyword::INSERT | Keyword::UPDATE | Keyword::DELETE | Keyword::SELECT => false,
+                _ => output,
+            };
+            if output && last == Keyword::DEFAULT && keyword(&token) == Keyword::VALUES {
+                // DEFAULT VALUES behind an OUTPUT: a row of one value that stands for them.
+                while out.pop().is_some_and(|before| matches!(before.token, Token::Whitespace(_))) {}
+                let mark = Word {
+                    value: super::dml::DEFAULT_VALUES.to_owned(),
+                    quote_style: Some('"'),
+                    keyword: Keyword::NoKeyword,
+                };
+                let span = token.span;
+                out.extend(
+                    [token.token, Token::LParen, Token::Word(mark), Token::RParen]
+                        .map(|token| TokenWithSpan::new(token, span)),
+                );
+                (last, output) = (Keyword::NoKeyword, false);
                 continue;
             }
             if keyword(&token) == Keyword::OPTION {

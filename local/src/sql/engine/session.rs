@@ -13,7 +13,6 @@ use super::{
     interrupt::Interrupt,
     locks::Owner,
     scope::{Variable, Variables},
-    script,
     session_context::Kept,
     standing::Standing,
     transaction::Transaction,
@@ -259,7 +258,7 @@ impl Session {
 
     /// Parses and runs a batch; an error has then been reported.
     pub(crate) fn run_text(&mut self, text: &str) -> Result<(), SqlError> {
-        match script::parse(text) {
+        match self.store.parsed.steps(text) {
             Ok(steps) => self.steps(&steps).map(drop),
             Err(mut found) => {
                 if self.in_try == 0 {

@@ -116,6 +116,7 @@ impl Translator<'_> {
     }
 
     fn finished(&mut self, query: &mut Query) -> Result<(), SqlError> {
+        parts_as_sources(&mut query.body)?;
         self.query(query)?;
         self.for_json(query)
     }
@@ -206,6 +207,27 @@ fn named_columns(subquery: &mut Box<Query>, alias: &mut TableAlias) -> Result<()
         std::mem::swap(&mut cte.query, subquery);
     }
     **subquery = outer;
+    Ok(())
+}
+
+/// The parts of a set operation that stand in brackets, with an order or a limit of their own: SQLite takes them as
+/// sources of a SELECT only.
+fn parts_as_sources(body: &mut SetExpr) -> Result<(), SqlError> {
+    let SetExpr::SetOperation { left, right, .. } = body else { return Ok(()) };
+    for part in [left, right] {
+        if let SetExpr::Query(inner) = part.as_mut() {
+            let mut outer = query_of("SELECT * FROM (SELECT 1) AS \"!part\"")?;
+            if let SetExpr::Select(select) = outer.body.as_mut()
+                && let Some(from) = select.from.first_mut()
+                && let TableFactor::Derived { subquery, .. } = &mut from.relation
+            {
+                std::mem::swap(subquery, inner);
+            }
+            **part = *outer.body;
+        } else {
+            parts_as_sources(part)?;
+        }
+    }
     Ok(())
 }
 
