@@ -160,3 +160,22 @@ async fn a_client_that_cannot_encrypt_is_hung_up_on() {
     assert_eq!((answer[0], *answer.get(8 + 26 + 6).expect("ENCRYPTION")), (0x04, 3), "{answer:02X?}");
     assert_eq!(azure.endpoint.counts().refused, 1);
 }
+
+#[tokio::test]
+async fn server_cursors_are_refused_by_their_name_whichever_way_they_are_called() {
+    let azure = azure().await;
+    let mut wire = Wire::log_in(&azure, "sa", "Local-1").await;
+    let names = ["", "", "open", "prepare", "execute", "prepexec", "unprepare", "fetch", "option", "close"];
+    for (number, name) in names.iter().enumerate().skip(1) {
+        let by_number = [wire::batch(""), vec![0xFF, 0xFF, number as u8, 0, 0, 0]].concat();
+        for call in [by_number, wire::rpc(&format!("sp_cursor{name}"), "SELECT 1")] {
+            wire.send(0x03, 0, &call).await;
+            let answer = wire.read().await;
+            assert_eq!((answer[0], &answer[3..7]), (0xAA, &2812_u32.to_le_bytes()[..]), "{number}");
+            let told: Vec<u8> =
+                format!("'sp_cursor{name}'").encode_utf16().flat_map(u16::to_le_bytes).collect();
+            assert!(answer.windows(told.len()).any(|bytes| bytes == told), "{number}: {name}");
+        }
+    }
+    assert_eq!(last_done_status(&wire.batch("SELECT 1", 0).await), 0x10);
+}

@@ -4,14 +4,15 @@ use sqlparser::ast::{ColumnDef, ColumnOption, Ident, ObjectName, TableConstraint
 
 use super::{
     collation,
+    columns::{Made, column_part},
     constraints::{duplicates, index_columns},
-    ddl::{Made, column_part, quote},
+    ddl::quote,
     elements::{Alteration, Element},
     failures::Doing,
+    nodes::{plain, text},
     schema::split_default,
     script::sql_type,
     session::Session,
-    translate::{plain, text},
 };
 use crate::sql::errors::{SqlError, error, invalid_column};
 

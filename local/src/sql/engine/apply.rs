@@ -8,8 +8,9 @@ use sqlparser::ast::{
 
 use super::{
     expressions::cast_type,
+    nodes::{call, cast, query_of, text},
     scope::last_part,
-    translate::{Translator, call, cast, query_of, text},
+    translate::Translator,
 };
 use crate::sql::{
     errors::{SqlError, not_supported},
@@ -35,7 +36,7 @@ impl Translator<'_> {
                 self.learn_source(&mut join.relation, applies)?;
                 if applies {
                     join.join_operator = match outer {
-                        true => JoinOperator::LeftOuter(JoinConstraint::On(super::translate::number("1"))),
+                        true => JoinOperator::LeftOuter(JoinConstraint::On(super::nodes::number("1"))),
                         false => JoinOperator::CrossJoin(JoinConstraint::None),
                     };
                 }

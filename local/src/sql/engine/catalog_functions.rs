@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{Expr, Ident};
 
-use super::translate::{cast, number, text};
+use super::nodes::{cast, number, text};
 use crate::sql::{
     errors::{SqlError, error},
     types::SqlType,
@@ -88,7 +88,7 @@ pub(super) fn call(name: &str, arguments: &[Expr]) -> Result<Option<Expr>, SqlEr
                 _ => None,
             };
             if let Some(view) = constraints {
-                let name = super::translate::call("__parsename", vec![object.clone(), number("1")]);
+                let name = super::nodes::call("__parsename", vec![object.clone(), number("1")]);
                 return Ok(Some(asked(SqlType::Int, looked_up(view, "object_id", "name", &name))));
             }
             let kinds = match kind.as_deref() {

@@ -87,7 +87,7 @@ impl<'a> Script<'a> {
             if top.percent || top.with_ties {
                 return Err(not_supported("TOP with PERCENT in UPDATE or DELETE"));
             }
-            super::translate::top_rows(top)
+            super::nodes::top_rows(top)
         } else {
             None
         };

@@ -7,10 +7,11 @@ use super::{
     ddl::quote,
     elements::IndexElement,
     failures::Doing,
+    nodes::{cast, plain, text},
     schemas::{place_of_text, with_schema},
     scope::{Tables, is_temporary, table_name},
     session::Session,
-    translate::{Translator, cast, plain, text},
+    translate::Translator,
 };
 use crate::sql::{
     convert,
@@ -128,14 +129,7 @@ impl Session {
     /// An expression that is kept in the schema: it may not name variables.
     pub(super) fn standalone(&mut self, expr: &Expr) -> Result<Expr, SqlError> {
         let (tables, standing, variables) = (Tables::default(), self.standing(), Default::default());
-        let mut translator = Translator {
-            tables: &tables,
-            variables: &variables,
-            standing: &standing,
-            changed: false,
-            locks: false,
-            applied: Vec::new(),
-        };
+        let mut translator = Translator::new(&tables, &variables, &standing);
         let mut expr = expr.clone();
         translator.apply(&mut expr)?;
         if expr.to_string().starts_with("@") {

@@ -1,60 +1,25 @@
 //! CREATE, ALTER, DROP and TRUNCATE. Types, identities and constraints are kept in SQLite's own schema.
 
 use sqlparser::ast::{
-    ColumnDef, ColumnOption, ColumnOptionDef, Ident, IdentityPropertyFormatKind, IdentityPropertyKind,
-    ObjectName, ObjectType, Statement, TableConstraint,
+    ColumnOption, ColumnOptionDef, Ident, ObjectName, ObjectType, Statement, TableConstraint,
 };
 
 use super::{
-    collation,
-    constraints::{Unique, index_columns},
-    elements::{Element, IndexElement},
+    columns::Made,
+    constraints::index_columns,
+    elements::Element,
     failures::Doing,
-    identity::next_identity,
+    nodes::plain,
     query::Translated,
     scope::{is_temporary, table_columns, table_name},
-    script::sql_type,
     session::Session,
-    translate::plain,
 };
-use crate::sql::{
-    errors::{SqlError, error, invalid_column, no_global_temporary, not_supported},
-    types::SqlType,
-};
-
-/// A table's elements in SQLite's words, by where they go.
-#[derive(Default)]
-pub(super) struct Made {
-    /// The columns of the table's primary key, which its own references can mean.
-    pub(super) key: Vec<String>,
-    pub(super) columns: Vec<String>,
-    pub(super) constraints: Vec<String>,
-    pub(super) uniques: Vec<Unique>,
-    pub(super) indexes: Vec<IndexElement>,
-    /// By column.
-    pub(super) defaults: Vec<(String, String)>,
-}
+use crate::sql::errors::{SqlError, error, invalid_column, no_global_temporary, not_supported};
 
 pub(super) fn already_there(name: &str) -> SqlError {
     let name = name.rsplit('.').next().unwrap_or(name);
     let message = format!("There is already an object named '{name}' in the database.");
     SqlError { state: 6, ..error(2714, message) }
-}
-
-/// A column as SQLite's schema has it, but for its default.
-pub(super) fn column_part(
-    name: &str,
-    type_name: &str,
-    declared: SqlType,
-    collation: Option<&str>,
-    not_null: bool,
-) -> String {
-    let collation = match collation {
-        _ if !declared.is_text() => String::new(),
-        chosen => format!(" COLLATE {}", chosen.unwrap_or(collation::INSENSITIVE)),
-    };
-    let not_null = if not_null { " NOT NULL" } else { "" };
-    format!("{} {type_name}{collation}{not_null}", quote(name))
 }
 
 impl Session {
@@ -179,124 +144,6 @@ impl Session {
             self.temporary.push((table.to_owned(), self.depth));
         }
         Ok(())
-    }
-
-    /// One element of a table, in SQLite's words.
-    pub(super) fn element(
-        &mut self,
-        table: &str,
-        element: &Element,
-        key: &[String],
-        made: &mut Made,
-    ) -> Result<(), SqlError> {
-        match element {
-            Element::Column(column) => {
-                let in_key = key.iter().any(|name| name.eq_ignore_ascii_case(&column.name.value));
-                let part = self.column(table, column, in_key, made)?;
-                made.columns.push(part);
-            }
-            Element::Computed { name, value } => {
-                let value = self.standalone(value)?;
-                let part = format!("{} GENERATED ALWAYS AS ({value}) VIRTUAL", quote(&name.value));
-                made.columns.push(part);
-            }
-            Element::Default { name, value, column } => {
-                let columns = self.columns_of(table)?;
-                let known = columns.iter().find(|known| known.name.eq_ignore_ascii_case(&column.value));
-                let declared =
-                    known.map(|known| known.sql_type).ok_or_else(|| invalid_column(&column.value))?;
-                let default = self.named_default(table, column, name.as_ref(), declared, value)?;
-                made.defaults.push((column.value.clone(), default));
-            }
-            Element::Index(index) => made.indexes.push(index.clone()),
-            Element::Constraint(constraint) => match constraint.as_ref() {
-                TableConstraint::PrimaryKey(key) => made.uniques.push(Unique {
-                    kind: 'P',
-                    name: key.name.as_ref().map(|name| name.value.clone()),
-                    columns: index_columns(&key.columns)?,
-                }),
-                TableConstraint::Unique(key) => made.uniques.push(Unique {
-                    kind: 'U',
-                    name: key.name.as_ref().map(|name| name.value.clone()),
-                    columns: index_columns(&key.columns)?,
-                }),
-                TableConstraint::Check(check) => {
-                    made.constraints.push(self.check(table, check.name.as_ref(), &check.expr)?);
-                }
-                TableConstraint::ForeignKey(key) => {
-                    let key = self.foreign_key(table, key.name.as_ref(), &key.columns, key, &made.key)?;
-                    made.constraints.push(key);
-                }
-                other => return Err(not_supported(format!("the table constraint {other}"))),
-            },
-        }
-        Ok(())
-    }
-
-    /// A column's definition; what constrains it goes to the table's constraints.
-    pub(super) fn column(
-        &mut self,
-        table: &str,
-        column: &ColumnDef,
-        in_key: bool,
-        made: &mut Made,
-    ) -> Result<String, SqlError> {
-        let declared = sql_type(&column.data_type)?;
-        let mut type_name = declared.declared().to_uppercase();
-        let mut default = String::new();
-        let mut not_null = in_key;
-        let mut collation = None;
-        for option in &column.options {
-            let name = option.name.as_ref();
-            let own = |name: Option<&Ident>| name.map(|name| name.value.clone());
-            match &option.option {
-                ColumnOption::Null => {}
-                ColumnOption::NotNull => not_null = true,
-                ColumnOption::Default(value) => {
-                    default = self.named_default(table, &column.name, name, declared, value)?;
-                }
-                ColumnOption::PrimaryKey(key) => {
-                    not_null = true;
-                    let name = own(name.or(key.name.as_ref()));
-                    made.uniques.push(Unique { kind: 'P', name, columns: vec![column.name.value.clone()] });
-                }
-                ColumnOption::Unique(key) => {
-                    let name = own(name.or(key.name.as_ref()));
-                    made.uniques.push(Unique { kind: 'U', name, columns: vec![column.name.value.clone()] });
-                }
-                ColumnOption::Check(check) => {
-                    let check = self.check(table, name.or(check.name.as_ref()), &check.expr)?;
-                    made.constraints.push(check);
-                }
-                ColumnOption::ForeignKey(key) => {
-                    let columns = [column.name.clone()];
-                    let key =
-                        self.foreign_key(table, name.or(key.name.as_ref()), &columns, key, &made.key)?;
-                    made.constraints.push(key);
-                }
-                ColumnOption::Identity(IdentityPropertyKind::Identity(property)) => {
-                    if !declared.is_integer() {
-                        return Err(not_supported(format!(
-                            "IDENTITY on a column of type {}",
-                            declared.name()
-                        )));
-                    }
-                    let (seed, increment) = match &property.parameters {
-                        Some(
-                            IdentityPropertyFormatKind::FunctionCall(given)
-                            | IdentityPropertyFormatKind::StartAndIncrement(given),
-                        ) => (given.seed.to_string(), given.increment.to_string()),
-                        None => ("1".to_owned(), "1".to_owned()),
-                    };
-                    type_name.push_str(&format!(" IDENTITY({seed},{increment})"));
-                    default = format!(" DEFAULT ({})", next_identity(table));
-                    not_null = true;
-                }
-                ColumnOption::Collation(name) => collation = Some(collation::named(&plain(name))),
-                other => return Err(not_supported(format!("the column option {other}"))),
-            }
-        }
-        Ok(column_part(&column.name.value, &type_name, declared, collation, not_null) + &default)
     }
 
     pub(super) fn drop_table(&mut self, name: &ObjectName, if_exists: bool) -> Result<(), SqlError> {

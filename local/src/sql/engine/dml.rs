@@ -8,11 +8,12 @@ use sqlparser::ast::{
 
 use super::{
     failures::Doing,
+    nodes::{plain, text},
     query::{Rows, Translated, names},
     schemas::{is_catalog, with_schema},
     scope::{TableColumn, Tables, arguments, infer, last_part, table_columns, table_name},
     session::Session,
-    translate::{Translator, known_place, plain, text},
+    translate::{Translator, known_place},
     update::output_items,
 };
 use crate::sql::{
@@ -81,14 +82,8 @@ impl Session {
             tables.found.push((shown.to_owned(), target.columns.clone()));
         }
         let standing = self.standing();
-        let mut translator = Translator {
-            tables: &tables,
-            variables: &self.variables,
-            standing: &standing,
-            changed: true,
-            locks: false,
-            applied: Vec::new(),
-        };
+        let mut translator =
+            Translator { changed: true, ..Translator::new(&tables, &self.variables, &standing) };
         let mut node = node.clone();
         translator.apply(&mut node)?;
         Ok((node, tables))

@@ -10,9 +10,10 @@ use sqlparser::ast::{Expr, ForClause, ForJson, Ident, Query, SelectItem, SetExpr
 
 use super::{
     json::{quoted, written},
+    nodes::{call, query_of, text},
     query::{names, projection},
     scope::last_part,
-    translate::{Translator, call, query_of, text},
+    translate::Translator,
 };
 use crate::sql::{
     errors::{SqlError, error, not_supported},

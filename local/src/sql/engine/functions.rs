@@ -1,4 +1,4 @@
-//! T-SQL's functions and operators where SQLite has none, or others by the same name.
+//! T-SQL's functions where SQLite has none, or others by the same name, told to each connection.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,13 +9,16 @@ use rusqlite::{
 };
 
 use super::{
-    aggregates, collation,
+    aggregates,
+    arithmetic::operate,
+    collation,
     dates::{date_add, date_diff, date_part},
     definitions::{checks, default_name, reference_name},
     for_json,
     format::styled,
     library,
     like::like,
+    names::type_shape,
     query::{ANSWER_LIMIT, too_large},
     schemas::place_of_text,
     texts::on_text,
@@ -260,43 +263,6 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     })
 }
 
-/// A declared type's length in bytes, precision and scale, as `sys.columns` has them.
-fn type_shape(declared: &Value) -> (i64, i64, i64) {
-    let time = |scale: u8| (i64::from(scale), if scale > 0 { i64::from(scale) + 1 } else { 0 });
-    let bytes = |scale: u8| 3 + i64::from(scale > 2) + i64::from(scale > 4);
-    match SqlType::parse(&text(declared)).unwrap_or(SqlType::NVarChar(None)) {
-        SqlType::Bit => (1, 1, 0),
-        SqlType::TinyInt => (1, 3, 0),
-        SqlType::SmallInt => (2, 5, 0),
-        SqlType::Int => (4, 10, 0),
-        SqlType::BigInt => (8, 19, 0),
-        SqlType::Real => (4, 24, 0),
-        SqlType::Float => (8, 53, 0),
-        SqlType::Decimal(precision, scale) => {
-            let size = match precision {
-                ..=9 => 5,
-                10..=19 => 9,
-                20..=28 => 13,
-                _ => 17,
-            };
-            (size, precision.into(), scale.into())
-        }
-        SqlType::Money => (8, 19, 4),
-        SqlType::SmallMoney => (4, 10, 4),
-        SqlType::Guid => (16, 0, 0),
-        SqlType::Date => (3, 10, 0),
-        SqlType::SmallDateTime => (4, 16, 0),
-        SqlType::DateTime => (8, 23, 3),
-        SqlType::Time(scale) => (bytes(scale), 8 + time(scale).1, time(scale).0),
-        SqlType::DateTime2(scale) => (bytes(scale) + 3, 19 + time(scale).1, time(scale).0),
-        SqlType::DateTimeOffset(scale) => (bytes(scale) + 5, 26 + time(scale).1, time(scale).0),
-        found => {
-            let unit = if matches!(found, SqlType::NVarChar(_) | SqlType::NChar(_)) { 2 } else { 1 };
-            (found.length().map_or(-1, |length| i64::from(length) * unit), 0, 0)
-        }
-    }
-}
-
 fn type_of(name: &Value) -> std::result::Result<SqlType, SqlError> {
     SqlType::parse(&text(name))
         .ok_or_else(|| error(243, format!("Type {} is not a defined system type.", text(name))))
@@ -339,68 +305,4 @@ fn slice(value: &Value, start: i64, length: i64) -> std::result::Result<Value, S
         let units: Vec<u16> = t.encode_utf16().collect();
         Value::Text(String::from_utf16_lossy(&units[within(units.len())]))
     })
-}
-
-/// Decimals of more digits than a float has: exact sums and differences; what else there is, as floats.
-fn exactly(left: &Value, operator: char, right: &Value) -> std::result::Result<Value, SqlError> {
-    if let (Some(a), Some(b), '+' | '-') = (convert::exact_scale(left), convert::exact_scale(right), operator)
-    {
-        let scale = a.max(b);
-        let (a, b) = (convert::scaled(left, scale), convert::scaled(right, scale));
-        let made =
-            a.zip(b).and_then(|(a, b)| if operator == '+' { a.checked_add(b) } else { a.checked_sub(b) });
-        return made.map(|made| convert::decimal(made, scale)).ok_or_else(|| {
-            error(8115, "Arithmetic overflow error converting expression to data type numeric.")
-        });
-    }
-    let near = |value: &Value| convert::float(value).map_or_else(|| value.clone(), Value::Real);
-    operate(&near(left), operator, &near(right))
-}
-
-/// `+`, `-`, `*`, `/` and `%`: text is joined by `+`, and becomes a number where the other side is one.
-fn operate(left: &Value, operator: char, right: &Value) -> std::result::Result<Value, SqlError> {
-    let overflow = || error(8115, "Arithmetic overflow error converting expression to data type bigint.");
-    match (left, right) {
-        (Value::Null, _) | (_, Value::Null) => Ok(Value::Null),
-        _ if convert::is_exact(left) || convert::is_exact(right) => exactly(left, operator, right),
-        (Value::Text(a), Value::Text(b)) if operator == '+' => {
-            Ok(Value::Text(text(&Value::Text(a.clone())) + &text(&Value::Text(b.clone()))))
-        }
-        (Value::Blob(a), Value::Blob(b)) if operator == '+' => Ok(Value::Blob([a.as_slice(), b].concat())),
-        (Value::Text(_), Value::Integer(_)) => {
-            operate(&convert::convert(left.clone(), SqlType::Int)?, operator, right)
-        }
-        (Value::Integer(_), Value::Text(_)) => {
-            operate(left, operator, &convert::convert(right.clone(), SqlType::Int)?)
-        }
-        (Value::Integer(a), Value::Integer(b)) => {
-            if matches!(operator, '/' | '%') && *b == 0 {
-                return Err(error(8134, "Divide by zero error encountered."));
-            }
-            match operator {
-                '+' => a.checked_add(*b),
-                '-' => a.checked_sub(*b),
-                '*' => a.checked_mul(*b),
-                '/' => a.checked_div(*b),
-                _ => a.checked_rem(*b),
-            }
-            .map(Value::Integer)
-            .ok_or_else(overflow)
-        }
-        _ => {
-            let failed = || error(8114, "Error converting data type nvarchar to float.");
-            let (a, b) =
-                (convert::float(left).ok_or_else(failed)?, convert::float(right).ok_or_else(failed)?);
-            if matches!(operator, '/' | '%') && b == 0.0 {
-                return Err(error(8134, "Divide by zero error encountered."));
-            }
-            Ok(Value::Real(match operator {
-                '+' => a + b,
-                '-' => a - b,
-                '*' => a * b,
-                '/' => a / b,
-                _ => a % b,
-            }))
-        }
-    }
 }

@@ -5,8 +5,8 @@ use sqlparser::ast::{Expr, Ident};
 use super::{
     dml::Target,
     failures::Doing,
+    nodes::{call, text},
     session::Session,
-    translate::{call, text},
 };
 use crate::sql::errors::SqlError;
 

@@ -1,4 +1,4 @@
-//! Functions of names: of schemas, types and columns.
+//! Functions of types and names: how long a type is, the parts of a name, how deep a recursion is.
 
 use rusqlite::types::Value;
 
@@ -66,4 +66,41 @@ pub(super) fn byte_length(found: SqlType) -> i64 {
 
 fn time_length(scale: u8) -> i64 {
     3 + i64::from(scale > 2) + i64::from(scale > 4)
+}
+
+/// A declared type's length in bytes, precision and scale, as `sys.columns` has them.
+pub(super) fn type_shape(declared: &Value) -> (i64, i64, i64) {
+    let time = |scale: u8| (i64::from(scale), if scale > 0 { i64::from(scale) + 1 } else { 0 });
+    let bytes = |scale: u8| 3 + i64::from(scale > 2) + i64::from(scale > 4);
+    match SqlType::parse(&text(declared)).unwrap_or(SqlType::NVarChar(None)) {
+        SqlType::Bit => (1, 1, 0),
+        SqlType::TinyInt => (1, 3, 0),
+        SqlType::SmallInt => (2, 5, 0),
+        SqlType::Int => (4, 10, 0),
+        SqlType::BigInt => (8, 19, 0),
+        SqlType::Real => (4, 24, 0),
+        SqlType::Float => (8, 53, 0),
+        SqlType::Decimal(precision, scale) => {
+            let size = match precision {
+                ..=9 => 5,
+                10..=19 => 9,
+                20..=28 => 13,
+                _ => 17,
+            };
+            (size, precision.into(), scale.into())
+        }
+        SqlType::Money => (8, 19, 4),
+        SqlType::SmallMoney => (4, 10, 4),
+        SqlType::Guid => (16, 0, 0),
+        SqlType::Date => (3, 10, 0),
+        SqlType::SmallDateTime => (4, 16, 0),
+        SqlType::DateTime => (8, 23, 3),
+        SqlType::Time(scale) => (bytes(scale), 8 + time(scale).1, time(scale).0),
+        SqlType::DateTime2(scale) => (bytes(scale) + 3, 19 + time(scale).1, time(scale).0),
+        SqlType::DateTimeOffset(scale) => (bytes(scale) + 5, 26 + time(scale).1, time(scale).0),
+        found => {
+            let unit = if matches!(found, SqlType::NVarChar(_) | SqlType::NChar(_)) { 2 } else { 1 };
+            (found.length().map_or(-1, |length| i64::from(length) * unit), 0, 0)
+        }
+    }
 }

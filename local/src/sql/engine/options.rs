@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    schemas::place_of_text,
-    session::{Isolation, Session},
-};
+use super::{schemas::place_of_text, session::Session, settings::Isolation};
 use crate::sql::errors::{SqlError, not_supported};
 
 impl Session {

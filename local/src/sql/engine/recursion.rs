@@ -5,9 +5,9 @@ use sqlparser::ast::{
 };
 
 use super::{
+    nodes::{call, number, query_of, quoted_name},
     query::{names, projection},
     scope::last_part,
-    translate::{call, number, query_of, quoted_name},
 };
 use crate::sql::errors::SqlError;
 

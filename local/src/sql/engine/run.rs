@@ -241,14 +241,7 @@ impl Session {
     pub(super) fn read_expr(&mut self, mut expr: Expr, before: &str, after: &str) -> Result<Rows, SqlError> {
         let tables = self.tables(&expr)?;
         let standing = self.standing();
-        let mut translator = Translator {
-            tables: &tables,
-            variables: &self.variables,
-            standing: &standing,
-            changed: false,
-            locks: false,
-            applied: Vec::new(),
-        };
+        let mut translator = Translator::new(&tables, &self.variables, &standing);
         translator.apply(&mut expr)?;
         let found = infer(&expr, &tables, &self.variables).filter(|_| after.is_empty());
         let translated = Translated {

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, SchemaName};
 
-use super::{failures::Doing, scope::is_temporary, session::Session, translate::plain};
+use super::{failures::Doing, nodes::plain, scope::is_temporary, session::Session};
 use crate::sql::errors::{SqlError, error, not_supported};
 
 /// Where the schemas are kept; no name of T-SQL's is this one.

@@ -1,6 +1,6 @@
-//! One session of the engine: what it holds between requests, and how it answers one.
+//! One session of the engine: what it holds between requests, and what a reset leaves of it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use rusqlite::types::Value;
 
@@ -14,18 +14,14 @@ use super::{
     locks::Owner,
     scope::{Variable, Variables},
     session_context::Kept,
+    settings::Options,
     standing::Standing,
     transaction::Transaction,
 };
 use crate::sql::{
     errors::{SqlError, error},
-    packet::Reset,
-    request::{Call, Request},
-    tokens::{Done, Tokens},
+    tokens::Tokens,
 };
-
-/// The error of a statement that its client cancelled, who knows.
-const CANCELLED: u32 = 3617;
 
 /// Who a session is.
 #[derive(Debug, Clone, Default)]
@@ -36,46 +32,6 @@ pub(crate) struct Who {
     pub(crate) host: String,
     pub(crate) database: String,
     pub(crate) server: String,
-}
-
-/// The isolation levels, with the numbers that `sys.dm_exec_sessions` has for them.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) enum Isolation {
-    ReadUncommitted = 1,
-    #[default]
-    ReadCommitted = 2,
-    RepeatableRead = 3,
-    Serializable = 4,
-    Snapshot = 5,
-}
-
-impl Isolation {
-    /// Whether nobody may change what a transaction has read: here, by its being the one writer from then on.
-    pub(crate) fn locks_reads(self) -> bool {
-        matches!(self, Isolation::RepeatableRead | Isolation::Serializable)
-    }
-}
-
-/// What SET switches.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Options {
-    pub(crate) no_count: bool,
-    pub(crate) xact_abort: bool,
-    /// Results have their columns and no rows.
-    pub(crate) format_only: bool,
-    pub(crate) isolation: Isolation,
-    /// `None` waits as long as the endpoint lets anybody wait.
-    pub(crate) lock_timeout: Option<Duration>,
-    pub(crate) identity_insert: Option<String>,
-}
-
-impl Options {
-    /// `@@OPTIONS`: the ANSI options, which are always on, and those that can be switched.
-    fn bits(&self) -> i64 {
-        const ANSI: i64 = 8 | 16 | 32 | 64 | 256 | 1024 | 4096;
-        let switched = [(self.no_count, 512), (self.xact_abort, 16_384)];
-        switched.into_iter().filter(|(on, _)| *on).fold(ANSI, |bits, (_, bit)| bits | bit)
-    }
 }
 
 /// A statement that was prepared: its text, and the names of its parameters in their order.
@@ -161,49 +117,6 @@ impl Session {
         })
     }
 
-    /// The whole answer to a request.
-    pub(crate) fn answer(&mut self, request: Request, reset: Option<Reset>) -> Vec<u8> {
-        self.tokens = Tokens::new(&self.who.server);
-        if let Some(reset) = reset {
-            self.reset(reset == Reset::KeepTransaction);
-            self.tokens.was_reset();
-        }
-        match request {
-            Request::Batch(text) => {
-                self.variables = Variables::new();
-                self.in_try = 0;
-                if self.run_text(&text).is_err() {
-                    self.done(Done::Statement, None, true);
-                }
-                self.drop_table_variables();
-            }
-            Request::Calls(calls) => {
-                for call in calls {
-                    self.called(call);
-                }
-            }
-            Request::Transaction(request) => {
-                let outcome = self.request_transaction(request);
-                let failed = outcome.is_err();
-                if let Err(mut found) = outcome {
-                    self.report(&mut found);
-                }
-                self.done(Done::Statement, None, failed);
-            }
-            Request::Bulk(rows) => {
-                if let Err(mut found) = self.load(&rows) {
-                    self.settle(&found);
-                    self.report(&mut found);
-                    self.done(Done::Statement, None, true);
-                }
-            }
-        }
-        if self.interrupt.is_raised() {
-            self.tokens.attention_done();
-        }
-        std::mem::take(&mut self.tokens).finish()
-    }
-
     /// Ends the session; says whether a transaction was open.
     pub(crate) fn close(&mut self) -> bool {
         let open = self.transaction.count > 0;
@@ -239,7 +152,7 @@ impl Session {
     }
 
     /// A batch's table variables end with it.
-    fn drop_table_variables(&mut self) {
+    pub(super) fn drop_table_variables(&mut self) {
         self.drop_where(|name, _| name.starts_with('@'));
     }
 
@@ -254,82 +167,6 @@ impl Session {
             }
             !gone
         });
-    }
-
-    /// Parses and runs a batch; an error has then been reported.
-    pub(crate) fn run_text(&mut self, text: &str) -> Result<(), SqlError> {
-        match self.store.parsed.steps(text) {
-            Ok(steps) => self.steps(&steps).map(drop),
-            Err(mut found) => {
-                if self.in_try == 0 {
-                    self.report(&mut found);
-                }
-                Err(found)
-            }
-        }
-    }
-
-    fn called(&mut self, call: Call) {
-        self.variables = Variables::new();
-        (self.in_try, self.failed, self.was_reset) = (0, false, false);
-        self.procedure.clone_from(&call.procedure);
-        let options = self.options.clone();
-        self.depth += 1;
-        let before = self.transaction.count;
-        let outcome = self.call(call);
-        self.depth -= 1;
-        // What a procedure SETs and its temp tables last as long as its call; the isolation level does not.
-        if !std::mem::take(&mut self.was_reset) {
-            self.options = Options { identity_insert: self.options.identity_insert.take(), ..options };
-        }
-        self.drop_temporary(self.depth + 1);
-        match outcome {
-            Ok((status, outputs)) => {
-                if before != self.transaction.count {
-                    let message = format!(
-                        "Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT \
-                         statements. Previous count = {before}, current count = {}.",
-                        self.transaction.count
-                    );
-                    self.report(&mut SqlError { state: 2, ..error(266, message) });
-                    self.failed = true;
-                }
-                self.tokens.return_status(status);
-                for (ordinal, output, variable) in &outputs {
-                    self.tokens.return_value(*ordinal, output, variable.sql_type, &variable.value);
-                }
-            }
-            Err(mut found) => {
-                if !found.reported {
-                    self.settle(&found);
-                    self.report(&mut found);
-                }
-                self.failed = true;
-            }
-        }
-        self.procedure.clear();
-        self.done(Done::Procedure, None, self.failed);
-    }
-
-    pub(crate) fn done(&mut self, done: Done, count: Option<u64>, failed: bool) {
-        let in_transaction = self.transaction.count > 0;
-        self.tokens.done(done, count, failed, in_transaction);
-    }
-
-    /// Ends a statement, as a batch's or a procedure's.
-    pub(crate) fn statement_done(&mut self, count: Option<u64>) {
-        let done = if self.depth > 0 { Done::InProcedure } else { Done::Statement };
-        self.done(done, count.filter(|_| !self.options.no_count), false);
-    }
-
-    /// Tells the client of an error.
-    pub(crate) fn report(&mut self, found: &mut SqlError) {
-        self.last_error = found.number;
-        found.line = found.line.max(1);
-        if found.number != CANCELLED {
-            self.tokens.report(found, &self.procedure);
-        }
-        found.reported = true;
     }
 
     /// Runs SQLite's own SQL.
@@ -347,7 +184,7 @@ impl Session {
     }
 
     pub(crate) fn cancelled(&self) -> SqlError {
-        error(CANCELLED, "The statement was cancelled by the client.")
+        error(super::answer::CANCELLED, "The statement was cancelled by the client.")
     }
 
     pub(crate) fn set_variable(&mut self, name: &str, value: Value) {

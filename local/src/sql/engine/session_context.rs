@@ -4,10 +4,10 @@ use rusqlite::types::Value;
 use sqlparser::ast::{Expr, Value as Literal};
 
 use super::{
+    nodes::{cast, number, text},
     procedures::{argument, missing},
     scope::Variable,
     session::Session,
-    translate::{cast, number, text},
 };
 use crate::sql::{
     convert,

@@ -4,9 +4,9 @@ use rusqlite::types::Value;
 use sqlparser::ast::{Expr, Value as Literal};
 
 use super::{
+    nodes::{cast, number, text},
     scope::Variable,
     session_context::{Kept, constant},
-    translate::{cast, number, text},
 };
 use crate::sql::{
     errors::{SqlError, not_supported},
@@ -95,7 +95,7 @@ impl Standing {
             "user_name" | "current_user" | "user" => named(&self.login),
             "app_name" => named(&self.application),
             "host_name" => named(&self.host),
-            "current_timestamp" => super::translate::call("__now_datetime", Vec::new()),
+            "current_timestamp" => super::nodes::call("__now_datetime", Vec::new()),
             "error_number" => caught_number(|found| found.number),
             "error_severity" => caught_number(|found| found.class.into()),
             "error_state" => caught_number(|found| found.state.into()),

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::{
     locks::{Mode, Owner, Refused},
-    session::{Isolation, Session},
+    session::Session,
+    settings::Isolation,
 };
 use crate::sql::{
     errors::{SqlError, deadlock, error, lock_timeout},

@@ -2,20 +2,16 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::{
-    ast::{
-        Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-        LimitClause, ObjectName, ObjectNamePart, Offset, OffsetRows, OrderBy, OrderByKind, Query, Select,
-        SelectItem, SetExpr, Statement, TableAlias, TableFactor, TableFunctionArgs, Top, TopQuantity,
-        Value as Literal, VisitMut, VisitorMut,
-    },
-    dialect::MsSqlDialect,
-    parser::Parser,
+use sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, Ident, LimitClause, ObjectName, ObjectNamePart, Offset, OffsetRows,
+    OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableFunctionArgs,
+    Value as Literal, VisitMut, VisitorMut,
 };
 
 use super::{
     apply::Applied,
     expressions::{collated, is_column},
+    nodes::{call, number, query_of, quoted_name, top_rows},
     query::names,
     scope::{Tables, Variables, infer, last_part, table_name},
     standing::Standing,
@@ -37,6 +33,12 @@ pub(crate) struct Translator<'a> {
 }
 
 type Flow = ControlFlow<SqlError>;
+
+impl<'a> Translator<'a> {
+    pub(crate) fn new(tables: &'a Tables, variables: &'a Variables, standing: &'a Standing) -> Self {
+        Translator { tables, variables, standing, changed: false, locks: false, applied: Vec::new() }
+    }
+}
 
 impl Translator<'_> {
     /// Rewrites the node.
@@ -231,66 +233,12 @@ fn parts_as_sources(body: &mut SetExpr) -> Result<(), SqlError> {
     Ok(())
 }
 
-/// A query to be filled or changed: its many fields have no default.
-pub(super) fn query_of(text: &str) -> Result<Query, SqlError> {
-    let made = Parser::parse_sql(&MsSqlDialect {}, text);
-    match made.ok().and_then(|statements| statements.into_iter().next()) {
-        Some(Statement::Query(query)) => Ok(*query),
-        _ => Err(not_supported("this form of the statement")),
-    }
-}
-
 fn take_top(select: &mut Select) -> Result<Option<Expr>, SqlError> {
     let Some(top) = select.top.take() else { return Ok(None) };
     if top.percent || top.with_ties {
         return Err(not_supported("TOP with PERCENT or TIES"));
     }
     Ok(top_rows(top))
-}
-
-/// How many rows a TOP takes.
-pub(crate) fn top_rows(top: Top) -> Option<Expr> {
-    Some(match top.quantity? {
-        TopQuantity::Expr(expr) => expr,
-        TopQuantity::Constant(count) => number(&count.to_string()),
-    })
-}
-
-pub(crate) fn number(digits: &str) -> Expr {
-    Expr::Value(Literal::Number(digits.to_owned(), false).into())
-}
-
-pub(crate) fn text(text: &str) -> Expr {
-    Expr::Value(Literal::SingleQuotedString(text.to_owned()).into())
-}
-
-/// A call of a function of SQLite or of this endpoint.
-pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: arguments
-                .into_iter()
-                .map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)))
-                .collect(),
-            clauses: Vec::new(),
-        }),
-        within_group: Vec::new(),
-        filter: None,
-        null_treatment: None,
-        over: None,
-    })
-}
-
-pub(crate) fn cast(function: &str, to: SqlType, expr: Expr) -> Expr {
-    call(function, vec![text(&to.declared()), expr])
-}
-
-pub(crate) fn quoted_name(name: &str) -> ObjectName {
-    ObjectName::from(vec![Ident::with_quote('"', name)])
 }
 
 /// A name may say its database where that is this one.
@@ -309,13 +257,6 @@ pub(crate) fn known_place(parts: &[&Ident], database: &str) -> Result<(), SqlErr
         return Err(error(40_515, message));
     }
     Ok(())
-}
-
-/// A name as the caller wrote it, without quotes.
-pub(crate) fn plain(name: &ObjectName) -> String {
-    let parts: Vec<&str> =
-        name.0.iter().filter_map(ObjectNamePart::as_ident).map(|ident| ident.value.as_str()).collect();
-    parts.join(".")
 }
 
 fn flow(outcome: Result<(), SqlError>) -> Flow {
@@ -382,7 +323,7 @@ impl VisitorMut for Translator<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> Flow {
-        super::expressions::keep_varchar(expr);
+        super::calls::keep_varchar(expr);
         ControlFlow::Continue(())
     }
 

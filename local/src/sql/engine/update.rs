@@ -14,10 +14,10 @@ use sqlparser::{
 use super::{
     changes::{Change, Set},
     dml::Target,
+    nodes::query_of,
     query::Rows,
     scope::{last_part, table_name},
     session::Session,
-    translate::query_of,
 };
 use crate::sql::{
     convert,

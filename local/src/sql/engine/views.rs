@@ -5,10 +5,10 @@ use sqlparser::ast::{Ident, ObjectName, Query, SetExpr};
 use super::{
     ddl::{already_there, quote},
     failures::Doing,
+    nodes::plain,
     query::names,
     scope::table_name,
     session::Session,
-    translate::plain,
 };
 use crate::sql::errors::{SqlError, error, invalid_object};
 

@@ -1,0 +1,153 @@
+//! Calls of T-SQL's functions rewritten into those that SQLite or this endpoint has.
+
+use sqlparser::ast::{
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments, Ident, ObjectName, Value as Literal,
+};
+
+use super::{
+    functions::{OWN, SAME},
+    library,
+    nodes::{call, cast, number, text},
+    scope::{arguments, last_part},
+    translate::Translator,
+};
+use crate::sql::{
+    convert,
+    errors::{SqlError, error, not_supported},
+    types::SqlType,
+};
+
+/// Whether an expression's text is JSON to those that take JSON: no string, but what is in it.
+fn gives_json(expr: &Expr) -> bool {
+    matches!(expr, Expr::Function(function)
+        if ["__json_query", "__json_modify"].contains(&last_part(&function.name).as_str()))
+}
+
+/// Where bytes count, a literal without N is no nvarchar: it is told apart before it loses its N.
+pub(super) fn keep_varchar(expr: &mut Expr) {
+    if let Expr::Function(function) = expr
+        && ["datalength", "hashbytes"].contains(&last_part(&function.name).to_lowercase().as_str())
+        && let FunctionArguments::List(list) = &mut function.args
+        && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(value))) = list.args.last_mut()
+        && let Expr::Value(literal) = value
+        && let Literal::SingleQuotedString(written) = &literal.value
+    {
+        let length = u16::try_from(written.chars().count().max(1)).ok().filter(|length| *length <= 8000);
+        *value = cast("__as", SqlType::VarChar(length), text(written));
+    }
+}
+
+impl Translator<'_> {
+    /// SESSION_CONTEXT's key can be a variable, which has its value already.
+    fn named_key(&self, given: &mut [Expr]) {
+        if let [Expr::Identifier(name)] = given
+            && let Some(variable) = self.variables.get(&name.value)
+        {
+            given[0] = text(&convert::text(variable.value.clone()));
+        }
+    }
+
+    pub(super) fn function(&mut self, function: &mut Function) -> Result<Option<Expr>, SqlError> {
+        let name = last_part(&function.name).to_lowercase();
+        if function.parameters != FunctionArguments::None
+            || function.filter.is_some()
+            || function.null_treatment.is_some()
+        {
+            return Err(not_supported(format!("this form of the function {name}")));
+        }
+        if !function.within_group.is_empty() {
+            // STRING_AGG is the one with an order here; SQLite has it inside of the brackets.
+            let order = std::mem::take(&mut function.within_group);
+            match &mut function.args {
+                FunctionArguments::List(list) if name == "string_agg" => {
+                    list.clauses.push(FunctionArgumentClause::OrderBy(order));
+                }
+                _ => return Err(not_supported("WITHIN GROUP")),
+            }
+        }
+        let mut given: Vec<Expr> = arguments(&function.args).into_iter().cloned().collect();
+        if name == "session_context" {
+            self.named_key(&mut given);
+        }
+        if let Some(made) = self.standing.call(&name, &given)? {
+            return Ok(Some(made));
+        }
+        if name == "json_modify" && given.get(2).is_some_and(gives_json) {
+            given.push(number("1"));
+            return Ok(Some(call("__json_modify", given)));
+        }
+        if matches!(name.as_str(), "rollup" | "cube" | "grouping") {
+            return Err(not_supported(name.to_uppercase()));
+        }
+        match (name.as_str(), given.as_slice()) {
+            ("datalength", [value]) | ("hashbytes", [_, value]) => {
+                let declared = self.infer(value).map_or_else(String::new, SqlType::declared);
+                given.push(text(&declared));
+                return Ok(Some(call(&format!("__{name}"), given)));
+            }
+            ("replicate", [value, _]) => {
+                let unbounded =
+                    self.infer(value).is_some_and(|found| found.is_text() && found.length().is_none());
+                given.push(number(if unbounded { "1000000000" } else { "8000" }));
+                return Ok(Some(call("__replicate", given)));
+            }
+            ("concat" | "concat_ws", _) => {
+                let entry = library::known(&name);
+                entry.map_or(Ok(()), |entry| library::counted(entry, &given))?;
+                let shown = given.iter().map(|value| self.shown(value, SqlType::NVarChar(None))).collect();
+                return Ok(Some(call(&format!("__{name}"), shown)));
+            }
+            _ => {}
+        }
+        let entry = library::known(&name);
+        if let Some(entry) = entry {
+            library::counted(entry, &given)?;
+        }
+        let own = entry.map(|entry| format!("__{}", entry.name));
+        let new = match OWN.iter().find(|(there, _)| *there == name) {
+            _ if own.is_some() => own.as_deref().unwrap_or_default(),
+            Some((_, here)) => *here,
+            None if SAME.contains(&name.as_str()) || name.starts_with("__") => name.as_str(),
+            None => {
+                let message = format!("'{name}' is not a recognized built-in function name.");
+                return Err(error(195, message));
+            }
+        };
+        if matches!(
+            new,
+            "__dateadd" | "__datediff" | "__datediff_big" | "__datepart" | "__datename" | "__datetrunc"
+        ) && let FunctionArguments::List(list) = &mut function.args
+            && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(part))) = list.args.first_mut()
+            && let Expr::Identifier(ident) = part
+        {
+            *part = Expr::Value(Literal::SingleQuotedString(ident.value.clone()).into());
+        }
+        if new == "__dateadd"
+            && let FunctionArguments::List(list) = &mut function.args
+            && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(moment))) = list.args.get_mut(2)
+            && !self.infer(moment).is_some_and(SqlType::is_moment)
+        {
+            *moment = cast("__as", SqlType::DateTime, moment.clone());
+        }
+        function.name = ObjectName::from(vec![Ident::new(new)]);
+        if name == "approx_count_distinct"
+            && let FunctionArguments::List(list) = &mut function.args
+        {
+            list.duplicate_treatment = Some(DuplicateTreatment::Distinct);
+        }
+        let first = given.first().and_then(|first| self.infer(first));
+        if new == "sum" && matches!(first, Some(SqlType::Int | SqlType::SmallInt | SqlType::TinyInt)) {
+            return Ok(Some(cast("__as", SqlType::Int, Expr::Function(function.clone()))));
+        }
+        let whole = given.first().and_then(|first| self.infer(first)).is_some_and(SqlType::is_integer);
+        if new == "avg" && whole {
+            // The average of integers is an integer.
+            return Ok(Some(call("__trunc", vec![Expr::Function(function.clone())])));
+        }
+        if name == "count_big" {
+            return Ok(Some(cast("__as", SqlType::BigInt, Expr::Function(function.clone()))));
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,76 @@
+//! Parts of a statement made anew: literals, calls, names, queries.
+
+use sqlparser::{
+    ast::{
+        Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+        ObjectName, ObjectNamePart, Query, Statement, Top, TopQuantity, Value as Literal,
+    },
+    dialect::MsSqlDialect,
+    parser::Parser,
+};
+
+use crate::sql::{
+    errors::{SqlError, not_supported},
+    types::SqlType,
+};
+
+/// A query to be filled or changed: its many fields have no default.
+pub(super) fn query_of(text: &str) -> Result<Query, SqlError> {
+    let made = Parser::parse_sql(&MsSqlDialect {}, text);
+    match made.ok().and_then(|statements| statements.into_iter().next()) {
+        Some(Statement::Query(query)) => Ok(*query),
+        _ => Err(not_supported("this form of the statement")),
+    }
+}
+
+/// How many rows a TOP takes.
+pub(crate) fn top_rows(top: Top) -> Option<Expr> {
+    Some(match top.quantity? {
+        TopQuantity::Expr(expr) => expr,
+        TopQuantity::Constant(count) => number(&count.to_string()),
+    })
+}
+
+pub(crate) fn number(digits: &str) -> Expr {
+    Expr::Value(Literal::Number(digits.to_owned(), false).into())
+}
+
+pub(crate) fn text(text: &str) -> Expr {
+    Expr::Value(Literal::SingleQuotedString(text.to_owned()).into())
+}
+
+/// A call of a function of SQLite or of this endpoint.
+pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: arguments
+                .into_iter()
+                .map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)))
+                .collect(),
+            clauses: Vec::new(),
+        }),
+        within_group: Vec::new(),
+        filter: None,
+        null_treatment: None,
+        over: None,
+    })
+}
+
+pub(crate) fn cast(function: &str, to: SqlType, expr: Expr) -> Expr {
+    call(function, vec![text(&to.declared()), expr])
+}
+
+pub(crate) fn quoted_name(name: &str) -> ObjectName {
+    ObjectName::from(vec![Ident::with_quote('"', name)])
+}
+
+/// A name as the caller wrote it, without quotes.
+pub(crate) fn plain(name: &ObjectName) -> String {
+    let parts: Vec<&str> =
+        name.0.iter().filter_map(ObjectNamePart::as_ident).map(|ident| ident.value.as_str()).collect();
+    parts.join(".")
+}

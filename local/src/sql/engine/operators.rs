@@ -1,0 +1,119 @@
+//! Operators and comparisons rewritten into SQLite's: arithmetic by type, and both sides in one form.
+
+use sqlparser::ast::{BinaryOperator, Expr};
+
+use super::{
+    expressions::{collated, is_column},
+    nodes::{call, cast},
+    translate::Translator,
+};
+use crate::sql::{
+    errors::{SqlError, not_supported},
+    types::SqlType,
+};
+
+/// The type with all digits of a second: a comparison loses none.
+pub(super) fn widest(sql_type: SqlType) -> SqlType {
+    match sql_type {
+        SqlType::Time(_) => SqlType::Time(7),
+        SqlType::DateTimeOffset(_) => SqlType::DateTimeOffset(7),
+        SqlType::DateTime2(_) | SqlType::DateTime | SqlType::SmallDateTime => SqlType::DateTime2(7),
+        other => other,
+    }
+}
+
+fn int_at_least(found: SqlType) -> SqlType {
+    if found == SqlType::Bit { SqlType::Int } else { found }
+}
+
+impl Translator<'_> {
+    pub(super) fn binary(
+        &mut self,
+        left: &mut Expr,
+        operator: &BinaryOperator,
+        right: &mut Expr,
+    ) -> Result<Option<Expr>, SqlError> {
+        let name = match operator {
+            BinaryOperator::Plus => "__add",
+            BinaryOperator::Minus => "__sub",
+            BinaryOperator::Multiply => "__mul",
+            BinaryOperator::Divide => "__div",
+            BinaryOperator::Modulo => "__mod",
+            BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq => {
+                self.meet(left, right);
+                self.meet(right, left);
+                if !matches!(operator, BinaryOperator::Eq | BinaryOperator::NotEq)
+                    && (self.is_long_decimal(left) || self.is_long_decimal(right))
+                {
+                    for side in [left, right] {
+                        *side = call("__order", vec![side.clone()]);
+                    }
+                }
+                return Ok(None);
+            }
+            BinaryOperator::And
+            | BinaryOperator::Or
+            | BinaryOperator::BitwiseAnd
+            | BinaryOperator::BitwiseOr => return Ok(None),
+            BinaryOperator::BitwiseXor => {
+                return Ok(Some(call("__bit_xor", vec![left.clone(), right.clone()])));
+            }
+            other => return Err(not_supported(format!("the operator {other}"))),
+        };
+        let (left, right) = (left.clone(), right.clone());
+        let types = self.infer(&left).zip(self.infer(&right));
+        let exact =
+            |found: SqlType| matches!(found, SqlType::Decimal(..) | SqlType::Money | SqlType::SmallMoney);
+        if let (BinaryOperator::Divide, Some((a, b))) = (operator, types)
+            && !(a.is_integer() && b.is_integer())
+        {
+            // A decimal can be an integer to SQLite, whose division would then be an integer's.
+            let made = call(name, vec![cast("__as", SqlType::Float, left.clone()), right.clone()]);
+            let decimal = exact(a) && (exact(b) || b.is_integer()) || exact(b) && a.is_integer();
+            let typed = self.infer(&call(name, vec![left, right])).filter(|_| decimal);
+            return Ok(Some(typed.map_or(made.clone(), |typed| cast("__as", typed, made))));
+        }
+        let made = call(name, vec![left, right]);
+        // Two integers of at most 32 bits make another: what does not fit is an overflow.
+        Ok(Some(match types.map(|(a, b)| a.stronger(b)) {
+            Some(found) if found.is_integer() && found != SqlType::BigInt => {
+                cast("__as", int_at_least(found), made)
+            }
+            _ => made,
+        }))
+    }
+
+    /// Whether a value can be a decimal that is kept as text, which SQLite would put behind all numbers.
+    pub(super) fn is_long_decimal(&self, expr: &Expr) -> bool {
+        match self.infer(expr) {
+            Some(SqlType::Decimal(precision, _)) => precision > 15,
+            found => found == Some(SqlType::Money),
+        }
+    }
+
+    /// Makes the other side of a comparison what the typed side is: SQLite compares by the stored form.
+    pub(super) fn meet(&self, typed: &mut Expr, other: &mut Expr) {
+        let (Some(to), from) = (self.infer(typed), self.infer(other)) else { return };
+        let exact = to.is_moment() || to == SqlType::Guid;
+        let weaker = from.is_none_or(|from| from != to && to.stronger(from) == to);
+        if exact && weaker && !super::scope::is_null(other) && !is_column(other) {
+            *other = cast("__as", widest(to), other.clone());
+        } else if to.is_number() && from.is_some_and(SqlType::is_text) {
+            *other = cast("__as", if to.is_integer() { to } else { SqlType::Float }, other.clone());
+        } else if to.is_text()
+            && from.is_some_and(SqlType::is_text)
+            && !self.tables.is_own(typed)
+            && !self.tables.is_own(other)
+        {
+            let chosen = matches!(typed, Expr::Collate { .. }) || matches!(other, Expr::Collate { .. });
+            if !chosen {
+                *typed = collated(typed);
+            }
+        }
+    }
+}
