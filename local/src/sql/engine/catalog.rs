@@ -178,6 +178,8 @@ const VIEWS: &[View] = &[
 /// The statements that make the views, instead of those that an older endpoint left in the file.
 pub(super) fn views() -> String {
     let one = |(name, query): &(&str, &str)| {
+        // Every session reads them all when it opens the database: no more of them than it takes.
+        let query = query.split_whitespace().collect::<Vec<_>>().join(" ");
         // Each is made once for a query and joined by an index: SQLite would nest the loops of all of them.
         format!(
             "DROP VIEW IF EXISTS \"{name}\"; \

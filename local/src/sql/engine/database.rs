@@ -118,13 +118,10 @@ impl Store {
         // Without these, SQLite takes a quoted name that it does not know for a string.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        connection.pragma_update(None, "temp_store", "MEMORY")?;
-        connection.pragma_update(
-            None,
-            "synchronous",
-            if self.temporary.is_some() { "OFF" } else { "NORMAL" },
-        )?;
+        let synchronous = if self.temporary.is_some() { "OFF" } else { "NORMAL" };
+        connection.execute_batch(&format!(
+            "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA synchronous = {synchronous}"
+        ))?;
         functions::register(&connection, shared)?;
         Ok(connection)
     }
