@@ -1,7 +1,5 @@
 //! Queries: translated, run, and their rows with the types of their columns.
 
-use std::collections::HashMap;
-
 use rusqlite::types::Value;
 use sqlparser::ast::{Expr, Query, Select, SelectItem, SetExpr};
 
