@@ -10,9 +10,13 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
+};
 
 use super::prelogin::{HEADER, STATUS_END_OF_MESSAGE};
 
@@ -31,6 +35,9 @@ pub(super) struct Exchange {
     answers: Packets,
     /// Requests that went out whole and were not answered to their end.
     unanswered: u32,
+    /// When the last request went out whole, until its answer begins.
+    asked: Option<Instant>,
+    fastest: Option<Duration>,
     reset: Reset,
 }
 
@@ -56,6 +63,11 @@ impl Exchange {
         between && self.unanswered == 0 && !matches!(self.reset, Reset::Asked(_))
     }
 
+    /// The shortest time from a request to its answer: a round trip, and the server's work.
+    pub(super) fn fastest(&self) -> Option<Duration> {
+        self.fastest
+    }
+
     /// Writes what the driver has to say.
     pub(super) fn poll_write(
         &mut self,
@@ -75,7 +87,11 @@ impl Exchange {
         if due && header <= STATUS && header + written > STATUS {
             self.reset = Reset::Asked(Confirmation::default());
         }
-        self.unanswered += self.requests.follow(&bytes[..written], |_| {});
+        let ended = self.requests.follow(&bytes[..written], |_| {});
+        self.unanswered += ended;
+        if ended > 0 {
+            self.asked = Some(Instant::now());
+        }
         Poll::Ready(Ok(written))
     }
 
@@ -88,6 +104,10 @@ impl Exchange {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(stream.poll_read(cx, buffer))?;
+        if let Some(asked) = self.asked.take() {
+            let took = asked.elapsed();
+            self.fastest = Some(self.fastest.map_or(took, |fastest| fastest.min(took)));
+        }
         let Exchange { answers, reset, .. } = self;
         let ended = answers.follow(&buffer.filled()[before..], |payload| {
             if let Reset::Asked(confirmation) = reset {
@@ -343,5 +363,22 @@ mod tests {
         assert!(exchange.is_quiet());
         exchange.reset_next();
         assert!(exchange.is_quiet(), "a reset that is due is not under way");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_fastest_answer_is_remembered_from_the_request_to_the_answers_first_byte() {
+        let mut exchange = Exchange::default();
+        let answer = packet(REPLY, &DONE, true, 1);
+        for (took, fastest) in [(30, 30), (10, 10), (20, 10)] {
+            let request = request();
+            written(&mut exchange, &request[..10], 100);
+            tokio::time::advance(Duration::from_millis(7)).await;
+            written(&mut exchange, &request[10..], 100);
+            tokio::time::advance(Duration::from_millis(took)).await;
+            read(&mut exchange, &answer[..1], 64).unwrap();
+            tokio::time::advance(Duration::from_millis(7)).await;
+            read(&mut exchange, &answer[1..], 64).unwrap();
+            assert_eq!(exchange.fastest(), Some(Duration::from_millis(fastest)));
+        }
     }
 }

@@ -28,6 +28,9 @@ use super::tls::PreloginFrames;
 /// How long the server may take to hang up.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(1);
 
+/// A server that has answered within this is near.
+const NEAR: Duration = Duration::from_millis(2);
+
 /// A secured connection to the server.
 pub(crate) type Secured = TlsStream<PreloginFrames<TcpStream>>;
 
@@ -114,15 +117,23 @@ impl Line {
         self.cut();
     }
 
+    /// Whether its goodbye is soon there.
+    pub(crate) fn is_near(&self) -> bool {
+        match &*self.state() {
+            State::Open(held) => held.exchange.fastest().is_some_and(|fastest| fastest <= NEAR),
+            _ => false,
+        }
+    }
+
     /// As [`hang_up`](Self::hang_up), for a session of which the server has nothing to roll back: once it is told, the
     /// rest, which is returned, needs nobody to wait for it.
-    pub(crate) async fn leave(self) -> impl Future<Output = ()> + Send + 'static {
-        let goodbye = timeout(LONGEST_GOODBYE, self.say_goodbye()).await;
+    pub(super) async fn leave(self) -> impl Future<Output = ()> + Send + 'static {
+        let told = timeout(LONGEST_GOODBYE, self.say_goodbye()).await.is_ok();
         async move {
-            match goodbye {
-                Ok(()) => self.hang_up().await,
-                Err(_) => self.cut(),
+            if told {
+                self.hang_up().await;
             }
+            self.cut();
         }
     }
 

@@ -36,8 +36,8 @@ impl Hold {
 }
 
 impl Session {
-    /// Ends the session. One that is whole goes back to its pool where connections are used again, and else tells the
-    /// server, which has nothing to roll back then. Of any other one (`whole` is `None`) the server hangs up before this
+    /// Ends the session. One that is whole goes back to its pool where connections are used again; and where not, a far
+    /// server, which has nothing to roll back then, is told and not waited for. Of any other one (`whole` is `None`) the server hangs up before this
     /// returns, or after a second is left to notice it by itself.
     pub(super) async fn end(&self, whole: Option<&Pool>) {
         // Handles that escaped into other tasks give up what they are doing; nothing waits for them.
@@ -57,7 +57,11 @@ impl Session {
             );
             Box::pin(connection.line.hang_up()).await;
         } else if let Err(connection) = pool.check_in(connection) {
-            pool.leave(connection.line).await;
+            // Nothing is to be rolled back: that is not worth a round trip over a distance.
+            match connection.line.is_near() {
+                true => Box::pin(connection.line.hang_up()).await,
+                false => pool.leave(connection.line).await,
+            }
         }
     }
 
@@ -79,9 +83,9 @@ impl Session {
         // A transaction that escaped into another task holds the turn, an operation of its the link.
         let _turn = self.scope.turn_now().ok_or("a transaction is under way")?;
         let mut link = shared.link.try_lock().map_err(|_| "an operation is under way")?;
+        let client = link.take("the session is closed").ok_or("an operation was given up")?;
         let mut held = shared.hold.line();
         let line = held.take_if(|line| line.is_idle()).ok_or("it is broken, or rows were left unread")?;
-        let client = link.take("the session is closed").ok_or("an operation was given up")?;
         Ok((Connection { client, line, took: Default::default(), until: shared.until }, wear))
     }
 }

@@ -5,8 +5,9 @@ use rusqlite::types::Value;
 use super::convert::float;
 
 /// What ends a decimal that is neither an integer nor a float to SQLite: it is kept as the text of its digits, and
-/// with this behind them no column's affinity makes a float of them.
-pub(super) const EXACT: char = '\u{1F}';
+/// with this behind them no column's affinity makes a float of them. Unicode has set it aside as no character: no text
+/// of an application ends with it.
+pub(super) const EXACT: char = '\u{10FFFF}';
 
 /// The value times ten to the scale, rounded.
 pub(crate) fn scaled(value: &Value, scale: u8) -> Option<i128> {
@@ -133,5 +134,14 @@ mod tests {
         assert_eq!(large, decimal(1_234_567_890_123_456_789_050, 2));
         assert_eq!(float(&large), Some(12_345_678_901_234_567_890.5));
         assert_eq!(convert(large, SqlType::BigInt).expect_err("too large").number, 8115);
+    }
+
+    #[test]
+    fn text_that_ends_with_a_control_character_stays_as_it_is() {
+        for written in ["0\u{1f}", "12.5\u{1f}", "7\u{0}"] {
+            for sql_type in [SqlType::VarChar(None), SqlType::NVarChar(None)] {
+                assert_eq!(convert(text_of(written), sql_type), Ok(text_of(written)));
+            }
+        }
     }
 }
