@@ -120,8 +120,9 @@ async fn a_place_is_free_again_however_its_session_ends() {
     session.close().await;
     let _ = timeout(Duration::from_millis(1), Session::open(&connector)).await;
     // An opening that fails.
-    azure.sql.fail_logins(1, 4060);
+    azure.sql.fail_logins(usize::MAX, 4060);
     assert!(Session::open(&connector).await.is_err());
+    azure.sql.fail_logins(0, 4060);
     // A query that is dropped, and so its connection.
     let session = open().await;
     assert!(timeout(Duration::from_millis(20), session.batch("WAITFOR DELAY '00:00:30'")).await.is_err());
