@@ -149,10 +149,12 @@ async fn a_dead_spare_is_noticed_and_the_invocation_gets_another_session() {
 #[tokio::test]
 async fn a_spare_never_takes_the_last_place_under_the_limit() {
     let azure = Azure::start().await;
+    let log = Log::new();
     let app = app_with(&azure, &[("SQLSCOPE_MAX_SESSIONS", "1")]).await;
     for _ in 0..5 {
         spid(&app).await;
     }
+    assert!(!log.text().contains(READY), "{}", log.text());
     let sessions = azure.sql.sessions();
     assert_eq!(sessions.len(), 5);
     assert!(sessions.iter().all(|session| session.requests == 1), "each was an invocation's");
