@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use common::{App, Azure, Proxy, connection_string, first_byte, settings_with};
+use common::{App, Azure, Proxy, connection_string, eventually, first_byte, settings_with};
 use futures_util::TryStreamExt;
 use sqlscope::{
     Error, Request, RequestExt, Response, Result, Session,
@@ -28,6 +28,7 @@ async fn leave(request: Request, session: &Session) -> Result<Response> {
     let id: i16 = session.query_one("SELECT @@SPID", &[]).await?;
     match what.as_str() {
         "nothing" => {}
+        "nothing, after a while" => session.execute("WAITFOR DELAY '00:00:00.300'", &[]).await.map(drop)?,
         "a temporary table" => session.batch("CREATE TABLE #mine (n int)").await?,
         "an option" => session.batch("SET LOCK_TIMEOUT 1234").await?,
         "session context" => {
@@ -330,6 +331,24 @@ async fn a_connection_that_nobody_needs_for_a_minute_is_closed() {
     advance(Duration::from_secs(61)).await;
     resume();
     assert_eq!(scene.azure.all_closed().await, 2);
+}
+
+#[tokio::test]
+async fn one_connection_more_than_is_needed_is_closed_after_a_minute() {
+    let scene = Scene::start(&[]).await;
+    let (one, other) =
+        tokio::join!(scene.leave("nothing, after a while"), scene.leave("nothing, after a while"));
+    assert_ne!(one, other, "both at the same time");
+    for _ in 0..3 {
+        pause();
+        advance(Duration::from_secs(25)).await;
+        resume();
+        scene.leave("nothing").await;
+    }
+    let counts = || scene.azure.sql.counts();
+    // With the one that made the tables.
+    eventually(|| counts().closed == 2).await;
+    assert_eq!(counts().opened, 3);
 }
 
 #[tokio::test]
