@@ -60,7 +60,7 @@ pub(crate) fn request(body: &[u8], binding: &str) -> Result<Request> {
         .map_err(|_| Error::Protocol(format!("`{}` is no method", data.method)))?;
     *request.uri_mut() = path_and_query(&data.url)?;
     *request.headers_mut() = data.headers.0;
-    *request.body_mut() = match data.body.and_then(text) {
+    *request.body_mut() = match data.body.map(text).transpose()?.flatten() {
         None => Bytes::new(),
         Some(text) if is_base64(request.headers()) => STANDARD
             .decode(text)
@@ -73,16 +73,18 @@ pub(crate) fn request(body: &[u8], binding: &str) -> Result<Request> {
         Some(text) => text.into(),
     };
     let params = data.params.unwrap_or_default();
-    let params = params.into_iter().map(|(name, value)| (name.0.into_owned(), text(value)));
-    request.extensions_mut().insert(RouteParams(params.collect()));
+    let params = params.into_iter().map(|(name, value)| Ok((name.0.into_owned(), text(value)?)));
+    request.extensions_mut().insert(RouteParams(params.collect::<Result<_>>()?));
     Ok(request)
 }
 
 /// A JSON value as text: a string's own, any other one's as it is written; `None` for null.
-fn text(value: &RawValue) -> Option<String> {
+fn text(value: &RawValue) -> Result<Option<String>> {
     match value.get() {
-        "null" => None,
-        written => Some(serde_json::from_str(written).unwrap_or_else(|_| written.to_owned())),
+        "null" => Ok(None),
+        string if string.starts_with('"') => serde_json::from_str(string)
+            .map_err(|error| Error::Protocol(format!("a string in its Data is no text: {error}"))),
+        other => Ok(Some(other.to_owned())),
     }
 }
 
@@ -259,6 +261,15 @@ mod tests {
                 json!({"Data": {"req": {"Url": "http://h/", "Method": "GET", "Headers": {name: [value]}}}});
             let error = request(body.to_string().as_bytes(), "req").unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_text_with_half_a_character_is_an_error_and_not_taken_as_it_is_written() {
+        for place in [r#""Body": "\ud800""#, r#""Params": {"id": "\ud800"}"#] {
+            let body = format!(r#"{{"Data": {{"req": {{"Url": "http://h/", "Method": "GET", {place}}}}}}}"#);
+            let error = request(body.as_bytes(), "req").unwrap_err().to_string();
+            assert!(error.contains("is no text"), "{error}");
         }
     }
 
