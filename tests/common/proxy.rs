@@ -36,6 +36,13 @@ impl Proxy {
         self.port
     }
 
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        let mut connections = self.connections.lock().unwrap();
+        while connections.try_join_next().is_some() {}
+        connections.len()
+    }
+
     /// Drops every connection that there is.
     pub async fn cut(&self) {
         let mut connections = std::mem::take(&mut *self.connections.lock().unwrap());
