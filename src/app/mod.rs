@@ -274,7 +274,7 @@ impl RunningApp {
         };
         tokio::join!(idle, finish);
         if let Some(pool) = &server.pool {
-            pool.left().await;
+            pool.drained().await;
         }
     }
 }

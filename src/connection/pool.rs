@@ -152,8 +152,8 @@ impl Pool {
         futures_util::future::join_all(goodbyes).await;
     }
 
-    /// Waits until every server has hung up that was left, after the last invocation.
-    pub(crate) async fn left(&self) {
+    /// Waits until every server that was left has hung up, after the last invocation.
+    pub(crate) async fn drained(&self) {
         self.0.leaving.close();
         self.0.leaving.wait().await;
     }
@@ -186,26 +186,27 @@ async fn fill(pool: Arc<Shared>) {
             let demand = pool.demand();
             (demand.wanted(now), demand.paused_until(), demand.quiet_from())
         };
-        let mut look_again = pool.idle.prune(now);
-        if now < quiet {
-            look_again = look_again.into_iter().chain([quiet]).min();
-        } else {
+        if now >= quiet {
             drop(pool.idle.drain());
         }
-        if let Some(paused) = paused.filter(|paused| *paused > now) {
-            look_again = look_again.into_iter().chain([paused]).min();
-        } else {
-            for _ in pool.idle.len() + opening.len()..wanted {
-                let Some(place) = pool.connector.spare_place() else {
-                    look_again = look_again.into_iter().chain([now + NO_PLACE]).min();
-                    break;
-                };
-                let connector = pool.connector.clone();
-                opening.spawn(async move { connector.open_in(place, Instant::now()).await });
-            }
+        let oldest = pool.idle.prune(now);
+        let paused = paused.filter(|paused| *paused > now);
+        let mut missing = match paused {
+            Some(_) => 0,
+            None => wanted.saturating_sub(pool.idle.len() + opening.len()),
+        };
+        while missing > 0
+            && let Some(place) = pool.connector.spare_place()
+        {
+            let connector = pool.connector.clone();
+            opening.spawn(async move { connector.open_in(place, Instant::now()).await });
+            missing -= 1;
         }
+        let no_place = (missing > 0).then_some(now + NO_PLACE);
+        let quiet = Some(quiet).filter(|quiet| *quiet > now);
+        let next = [oldest, paused, no_place, quiet].into_iter().flatten().min();
         let look_again = async {
-            match look_again {
+            match next {
                 Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
             }

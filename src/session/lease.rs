@@ -71,7 +71,7 @@ impl<'a> Lease<'a> {
                 Ok(value)
             }
             Err(Error::Server(error)) if error.class() < 20 => {
-                self.shared.wear.is(Wear::Worn);
+                self.shared.wear.note(Wear::Worn);
                 if self.scope.depth() > 0 {
                     self.look_after().await?;
                 }

@@ -208,7 +208,7 @@ impl Session {
             &'a mut Client,
         ) -> futures_util::future::BoxFuture<'a, Result<T, tiberius::error::Error>>,
     {
-        self.shared.wear.is(Wear::Unknown);
+        self.shared.wear.note(Wear::Unknown);
         let operation = async {
             let mut lease = self.lease().await?;
             let outcome = work(lease.client()).await;

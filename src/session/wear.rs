@@ -30,20 +30,20 @@ impl Worst {
         }
     }
 
-    pub(super) fn is(&self, wear: Wear) {
+    pub(super) fn note(&self, wear: Wear) {
         self.0.fetch_max(wear as u8, Ordering::Relaxed);
     }
 
     /// A statement with parameters is about to run.
     pub(super) fn statement(&self, sql: &str) {
         if NOT_RESET.into_iter().any(|word| after(sql, word).is_some()) || sets_isolation(sql) {
-            self.is(Wear::Worn);
+            self.note(Wear::Worn);
         }
     }
 
     /// A batch is about to run.
     pub(super) fn batch(&self, sql: &str) {
-        self.is(Wear::Unknown);
+        self.note(Wear::Unknown);
         self.statement(sql);
     }
 }
