@@ -90,3 +90,12 @@ def fails(action, wanted):
     except wanted as error:
         return error
     raise AssertionError(f"no {wanted.__name__}")
+
+
+def scattered_nulls():
+    """Queries of one row with NULL in some of its twenty columns, and that row as text."""
+    kinds = ("int", "varchar(9)", "nvarchar(max)")
+    for bits in (0, 1, 1 << 19, 0x55555, 0xAAAAA, 0x80101, 0xFFFFF):
+        row = [None if bits >> at & 1 else str(at) for at in range(20)]
+        items = (f"CAST({value or 'NULL'} AS {kinds[at % 3]})" for at, value in enumerate(row))
+        yield "SELECT " + ", ".join(items), row

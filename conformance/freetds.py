@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 
-from check import CA, DATABASE, HOST, PASSWORD, PORT, USER, feature, run, same
+from check import CA, DATABASE, HOST, PASSWORD, PORT, USER, feature, run, same, scattered_nulls
 
 FOLDER = tempfile.TemporaryDirectory()
 
@@ -104,6 +104,13 @@ def types():
     for sql_type, given, shown in values:
         rows, messages = tsql(f"SELECT CAST({given} AS {sql_type}), CAST(NULL AS {sql_type})")
         same((sql_type, rows), (sql_type, [[shown, "NULL"]]))
+
+
+@feature("NULLs among many columns (NBCROW)")
+def nulls():
+    for query, row in scattered_nulls():
+        rows, messages = tsql(query)
+        same(rows, [["NULL" if value is None else value for value in row]])
 
 
 @feature("large values")

@@ -7,7 +7,7 @@ import uuid
 
 import pyodbc
 
-from check import feature, run, same
+from check import feature, run, same, scattered_nulls
 from odbc import LONG, MOMENT, connect, table
 
 Decimal = decimal.Decimal
@@ -75,6 +75,14 @@ def columns():
             cursor.execute("INSERT odbc_test (id, v) VALUES (2, NULL), (3, ?)", None)
             found = [row[0] for row in cursor.execute("SELECT v FROM odbc_test ORDER BY id")]
             same((sql_type, found), (sql_type, [value, None, None]))
+
+
+@feature("NULLs among many columns (NBCROW)")
+def nulls():
+    with connect() as connection:
+        for query, row in scattered_nulls():
+            found = connection.execute(query).fetchone()
+            same([None if value is None else str(value) for value in found], row)
 
 
 SQL_SS_TIMESTAMPOFFSET = -155

@@ -9,7 +9,20 @@ import uuid
 import pytds
 from pytds import tds_types
 
-from check import CA, DATABASE, HOST, PASSWORD, PORT, USER, fails, feature, run, same, token
+from check import (
+    CA,
+    DATABASE,
+    HOST,
+    PASSWORD,
+    PORT,
+    USER,
+    fails,
+    feature,
+    run,
+    same,
+    scattered_nulls,
+    token,
+)
 
 Decimal = decimal.Decimal
 
@@ -119,6 +132,14 @@ def columns():
                 )
             cursor.execute("SELECT v FROM pytds_test ORDER BY id")
             same((name, [row[0] for row in cursor.fetchall()]), (name, [value, None]))
+
+
+@feature("NULLs among many columns (NBCROW)")
+def nulls():
+    with connect() as connection, connection.cursor() as cursor:
+        for query, row in scattered_nulls():
+            cursor.execute(query)
+            same([None if value is None else str(value) for value in cursor.fetchone()], row)
 
 
 @feature("several results")

@@ -193,6 +193,30 @@ async fn moments_come_back_to_the_last_digit() {
 }
 
 #[tokio::test]
+async fn each_null_among_many_columns_is_where_it_was() {
+    let azure = azure().await;
+    let sql = &mut azure.connect().await;
+    // Any of twenty columns, of three types in turn, by the bits of a number.
+    for bits in [0, 1, 1 << 19, 0x5_5555, 0xA_AAAA, 0x8_0101, 0xF_FFFE, 0xF_FFFF_u32] {
+        let is_null = |at: usize| bits >> at & 1 == 1;
+        let column = |at: usize| {
+            let value = if is_null(at) { "NULL".to_owned() } else { format!("'{at}'") };
+            format!("CAST({value} AS {})", ["int", "varchar(9)", "nvarchar(max)"][at % 3])
+        };
+        let columns: Vec<String> = (0..20).map(column).collect();
+        let answer = sql.simple_query(format!("SELECT {}", columns.join(", "))).await.expect("sent");
+        let row = answer.into_row().await.expect("answered").expect("a row");
+        for at in 0..20 {
+            let found = match at % 3 {
+                0 => row.get::<i32, _>(at).map(|number| number.to_string()),
+                _ => row.get::<&str, _>(at).map(str::to_owned),
+            };
+            assert_eq!(found, (!is_null(at)).then(|| at.to_string()), "column {at} of {bits:b}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_no_type_holds_is_refused_by_number() {
     let azure = azure().await;
     let mut sql = azure.connect().await;

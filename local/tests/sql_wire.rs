@@ -97,6 +97,18 @@ async fn a_request_in_many_small_packets_is_one_request() {
 }
 
 #[tokio::test]
+async fn a_row_with_nulls_comes_as_its_bits_and_what_is_not_null() {
+    let azure = azure().await;
+    let mut wire = Wire::log_in(&azure, "sa", "Local-1").await;
+    let empty = "CAST(NULL AS int), CAST(NULL AS varchar(9)), CAST(NULL AS nvarchar(max))";
+    let answer = wire.batch(&format!("SELECT {empty}, 7, {empty}, 8, {empty}"), 0).await;
+    // NBCROW, eleven bits, two integers, DONE.
+    let row = [0xD2, 0b0111_0111, 0b0111, 4, 7, 0, 0, 0, 4, 8, 0, 0, 0];
+    let at = answer.len() - 13 - row.len();
+    assert_eq!(answer[at..answer.len() - 13], row);
+}
+
+#[tokio::test]
 async fn the_rows_of_a_bulk_load_that_nobody_announced_are_refused_and_the_session_lives_on() {
     let azure = azure().await;
     let mut wire = Wire::log_in(&azure, "sa", "Local-1").await;

@@ -193,14 +193,26 @@ impl Tokens {
         }
     }
 
-    /// ROW (2.2.7.19); `None`, and nothing of it, when a value is not of its column's type.
+    /// ROW (2.2.7.19), or NBCROW (2.2.7.13) where that is no longer; `None`, and nothing of it, when a value is not of
+    /// its column's type.
     pub(crate) fn row(&mut self, columns: &[Column], values: &[Value]) -> Option<()> {
         let start = self.out.len();
-        self.out.push(0xD1);
-        let written = columns.iter().zip(values).try_for_each(|(column, value)| match column.fixed() {
-            Some(_) => write_fixed(&mut self.out, column.sql_type, value),
-            None => write_value(&mut self.out, column.sql_type, value),
-        });
+        let nulls = values.iter().filter(|value| **value == Value::Null).count();
+        // A NULL in a row takes a byte at least; a bitmap takes one for eight columns, NULL or not.
+        let compressed = nulls > 0 && nulls >= columns.len().div_ceil(8);
+        if compressed {
+            self.out.push(0xD2);
+            let bit = |(at, value): (usize, &Value)| u8::from(*value == Value::Null) << at;
+            self.out.extend(values.chunks(8).map(|eight| eight.iter().enumerate().map(bit).sum::<u8>()));
+        } else {
+            self.out.push(0xD1);
+        }
+        let sent = |(_, value): &(&Column, &Value)| !(compressed && **value == Value::Null);
+        let written =
+            columns.iter().zip(values).filter(sent).try_for_each(|(column, value)| match column.fixed() {
+                Some(_) => write_fixed(&mut self.out, column.sql_type, value),
+                None => write_value(&mut self.out, column.sql_type, value),
+            });
         if written.is_none() {
             // Half a row would make what follows it unreadable.
             self.out.truncate(start);
@@ -312,5 +324,28 @@ mod tests {
             assert_eq!(tokens.row(&columns, &[Value::Integer(7)]), Some(()));
             assert_eq!(tokens.out, expected);
         }
+    }
+
+    #[test]
+    fn nulls_are_bits_where_a_bitmap_takes_no_more_room_than_they_do() {
+        let column =
+            Column { name: String::new(), sql_type: SqlType::TinyInt, required: false, identity: false };
+        let row = |values: &[Option<i64>]| {
+            let mut tokens = Tokens::new("s");
+            let columns = vec![column.clone(); values.len()];
+            let values: Vec<Value> =
+                values.iter().map(|value| value.map_or(Value::Null, Value::Integer)).collect();
+            assert_eq!(tokens.row(&columns, &values), Some(()));
+            tokens.out
+        };
+        assert_eq!(row(&[Some(7), Some(8)]), [0xD1, 1, 7, 1, 8]);
+        assert_eq!(row(&[Some(7), None]), [0xD2, 0b10, 1, 7]);
+        assert_eq!(row(&[None]), [0xD2, 1]);
+        // Nine columns need two bytes of bits: one NULL is shorter as what it is, two are not longer.
+        let mut nine = [Some(1); 9];
+        nine[8] = None;
+        assert_eq!(row(&nine)[0], 0xD1);
+        nine[0] = None;
+        assert_eq!(row(&nine)[..4], [0xD2, 1, 1, 1]);
     }
 }
