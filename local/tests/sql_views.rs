@@ -16,7 +16,7 @@ async fn a_view_answers_as_its_query_does() {
     for (text, expected) in [
         ("SELECT * FROM dbo.v", "2, b, 8.00"),
         ("SELECT b FROM w WHERE b = 'B!'", "b!"),
-        ("SELECT d / 3 FROM v", "2.666667"),
+        ("SELECT d / 3 FROM v", "2.666666"),
         ("SELECT t.name, v.id FROM t LEFT JOIN v ON v.id = t.id ORDER BY t.id", "a, NULL | b, 2"),
         ("IF OBJECT_ID(N'dbo.v', N'V') IS NOT NULL SELECT 1 ELSE SELECT 0", "1"),
     ] {

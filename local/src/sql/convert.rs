@@ -32,8 +32,8 @@ pub(crate) fn convert(value: Value, to: SqlType) -> Result<Value, SqlError> {
             let most = 10_i128.pow(precision.into()) - 1;
             to_decimal(&value, to, scale, -most..=most)?
         }
-        SqlType::Money => to_decimal(&value, to, 4, i64::MIN.into()..=i64::MAX.into())?,
-        SqlType::SmallMoney => to_decimal(&value, to, 4, i32::MIN.into()..=i32::MAX.into())?,
+        SqlType::Money => to_decimal(&amount(value), to, 4, i64::MIN.into()..=i64::MAX.into())?,
+        SqlType::SmallMoney => to_decimal(&amount(value), to, 4, i32::MIN.into()..=i32::MAX.into())?,
         SqlType::NVarChar(length) | SqlType::VarChar(length) => Value::Text(cut(text(value), length)),
         SqlType::NChar(length) | SqlType::Char(length) => {
             Value::Text(pad(cut(text(value), Some(length)), length))
@@ -154,6 +154,18 @@ fn to_decimal(
                 format!("Arithmetic overflow error converting {source} to data type {}.", to.name()),
             ))
         }
+    }
+}
+
+/// An amount's text without its currency and the commas between its thousands.
+fn amount(value: Value) -> Value {
+    match value {
+        Value::Text(text) if text.contains([',', '$', '€', '£', '¥']) => {
+            let (sign, rest) = text.trim().strip_prefix('-').map_or(("", text.trim()), |rest| ("-", rest));
+            let rest = rest.strip_prefix(['$', '€', '£', '¥']).unwrap_or(rest);
+            Value::Text(format!("{sign}{}", rest.trim().replace(',', "")))
+        }
+        other => other,
     }
 }
 

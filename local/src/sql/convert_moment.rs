@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 use rusqlite::types::Value;
 
 use super::{
-    convert::{source_name, unconvertible},
+    convert::{float, is_exact, source_name, unconvertible},
     errors::{SqlError, error},
-    moment::{DAYS_TO_1900, Moment, TICKS_PER_SECOND},
+    moment::{DAYS_TO_1900, Moment, TICKS_PER_DAY, TICKS_PER_SECOND},
     types::SqlType,
 };
 
@@ -27,11 +27,38 @@ fn within(moment: &Moment, days: RangeInclusive<i32>, to: SqlType) -> Result<(),
     Err(error(242, message))
 }
 
+fn is_number(value: &Value) -> bool {
+    matches!(value, Value::Integer(_) | Value::Real(_)) || is_exact(value)
+}
+
+/// The moment that so many days after the beginning of 1900 is.
+fn on_day(days: f64) -> Option<Moment> {
+    let ticks = (days * TICKS_PER_DAY as f64).round();
+    let start = Moment { days: Some(DAYS_TO_1900), ticks: Some(0), offset: None };
+    // Ten thousand years of ticks are less than an i64 has.
+    if ticks.abs() < 4e18 { start.plus(ticks as i64) } else { None }
+}
+
+/// The days from the beginning of 1900 to a moment.
+pub(crate) fn days(moment: &Moment) -> f64 {
+    let days = f64::from(moment.days_or_1900() - DAYS_TO_1900);
+    days + moment.ticks.unwrap_or(0) as f64 / TICKS_PER_DAY as f64
+}
+
 pub(super) fn to_moment(value: &Value, to: SqlType) -> Result<Value, SqlError> {
     let failed = || error(241, "Conversion failed when converting date and/or time from character string.");
     let moment = match value {
         Value::Text(text) if text.trim().is_empty() => {
             Moment { days: Some(DAYS_TO_1900), ..Moment::default() }
+        }
+        _ if matches!(to, SqlType::DateTime | SqlType::SmallDateTime) && is_number(value) => {
+            let overflow = || {
+                error(
+                    8115,
+                    format!("Arithmetic overflow error converting expression to data type {}.", to.name()),
+                )
+            };
+            float(value).and_then(on_day).ok_or_else(overflow)?
         }
         Value::Text(text) => Moment::parse(text).ok_or_else(failed)?,
         other => {

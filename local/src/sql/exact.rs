@@ -1,5 +1,6 @@
 //! Decimals with all of their digits: how SQLite keeps those that are neither integers nor floats.
 
+use num_bigint::BigInt;
 use rusqlite::types::Value;
 
 use super::convert::float;
@@ -90,6 +91,59 @@ pub(super) fn whole_and_fraction(text: &str) -> Option<(&str, &str)> {
     good.then_some((whole, fraction))
 }
 
+/// A decimal of any length: its digits without the point, and how many of them are behind it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Digits {
+    pub(crate) units: BigInt,
+    pub(crate) scale: u32,
+}
+
+impl Digits {
+    /// Those of a number, or of a text that is one; of a float the fewest that stand for it.
+    pub(crate) fn of(value: &Value) -> Option<Digits> {
+        let written = match value {
+            Value::Integer(number) => return Some(Digits { units: (*number).into(), scale: 0 }),
+            Value::Text(text) if whole_and_fraction(text).is_some() => text.clone(),
+            _ => float(value)?.to_string(),
+        };
+        let (whole, fraction) = whole_and_fraction(&written)?;
+        let units = format!("{whole}{fraction}").parse().ok()?;
+        Some(Digits { units, scale: u32::try_from(fraction.len()).ok()? })
+    }
+
+    /// The digits without the point at a scale that is no smaller than its own.
+    pub(crate) fn at(&self, scale: u32) -> BigInt {
+        &self.units * BigInt::from(10).pow(scale.saturating_sub(self.scale))
+    }
+
+    /// With no more digits behind the point than that; a half is rounded away from zero.
+    pub(crate) fn rounded(self, scale: u32) -> Digits {
+        let Some(gone @ 1..) = self.scale.checked_sub(scale) else { return self };
+        let half: BigInt = BigInt::from(10).pow(gone) / 2;
+        let half = if self.units < BigInt::ZERO { -half } else { half };
+        Digits { units: self.units + half, ..self }.cut(scale)
+    }
+
+    /// With no more digits behind the point than that; those that go are not looked at.
+    pub(crate) fn cut(self, scale: u32) -> Digits {
+        match self.scale.checked_sub(scale) {
+            Some(gone @ 1..) => Digits { units: self.units / BigInt::from(10).pow(gone), scale },
+            _ => self,
+        }
+    }
+
+    /// The float next to it.
+    pub(crate) fn float(&self) -> Option<f64> {
+        format!("{}e-{}", self.units, self.scale).parse().ok()
+    }
+
+    /// As SQLite keeps it; `None` with more digits than a decimal has.
+    pub(crate) fn value(&self) -> Option<Value> {
+        let scale = u8::try_from(self.scale).ok().filter(|scale| *scale <= 38)?;
+        i128::try_from(&self.units).ok().map(|units| decimal(units, scale))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,5 +197,23 @@ mod tests {
                 assert_eq!(convert(text_of(written), sql_type), Ok(text_of(written)));
             }
         }
+    }
+
+    #[test]
+    fn digits_are_rounded_half_away_from_zero() {
+        let rounded =
+            |text: &str, scale| Digits::of(&text_of(text)).map(|digits| digits.rounded(scale).value());
+        for (text, scale, expected) in [
+            ("1.005", 2, Value::Real(1.01)),
+            ("-1.005", 2, Value::Real(-1.01)),
+            ("-1.004", 2, Value::Integer(-1)),
+            ("0.5", 0, Value::Integer(1)),
+            ("7", 3, Value::Integer(7)),
+            ("1e2", 0, Value::Integer(100)),
+        ] {
+            assert_eq!(rounded(text, scale), Some(Some(expected)), "{text}");
+        }
+        assert_eq!(rounded(&"9".repeat(40), 0), Some(None));
+        assert_eq!(rounded("x", 0), None);
     }
 }

@@ -17,6 +17,7 @@ mod fuzz;
 mod login;
 mod login7;
 mod moment;
+mod order;
 mod packet;
 mod prelogin;
 mod request;

@@ -230,6 +230,15 @@ impl SqlType {
         }
     }
 
+    /// The digits behind the point of a type that has a fixed number of them; none, of the others.
+    pub(crate) fn scale(self) -> u8 {
+        match self {
+            SqlType::Decimal(_, scale) => scale,
+            SqlType::Money | SqlType::SmallMoney => 4,
+            _ => 0,
+        }
+    }
+
     /// The length of a text or binary type; `None` is MAX.
     pub(crate) fn length(self) -> Option<u16> {
         match self {

@@ -1,12 +1,14 @@
-//! STDEV and VAR, which SQLite has not.
+//! STDEV and VAR, which SQLite has not, and SUM over decimals, which SQLite has as a float.
 
+use num_bigint::BigInt;
 use rusqlite::{
     Connection, Result,
-    functions::{Aggregate, Context, FunctionFlags},
+    functions::{Aggregate, Context, FunctionFlags, WindowAggregate},
     types::Value,
 };
 
-use crate::sql::convert;
+use super::functions::Shared;
+use crate::sql::{convert, errors::error, exact::Digits};
 
 /// Count, mean, and the sum of squares around it (Welford's way).
 #[derive(Debug, Default)]
@@ -48,12 +50,66 @@ impl Aggregate<Spread, Value> for Deviation {
     }
 }
 
-pub(crate) fn register(connection: &Connection) -> Result<()> {
+/// What was added up, and how many; `None` for the sum when nothing was.
+#[derive(Debug)]
+struct Sum {
+    digits: Digits,
+    count: u64,
+}
+
+/// SUM over decimals, to the last digit.
+struct ExactSum {
+    shared: Shared,
+}
+
+impl ExactSum {
+    fn add(call: &mut Context<'_>, sum: &mut Sum, leaves: bool) -> Result<()> {
+        let Some(next) = Digits::of(&call.get::<Value>(0)?) else { return Ok(()) };
+        let scale = sum.digits.scale.max(next.scale);
+        let (before, next) = (sum.digits.at(scale), next.at(scale));
+        let units = if leaves { before - next } else { before + next };
+        sum.digits = Digits { units, scale };
+        sum.count = if leaves { sum.count.saturating_sub(1) } else { sum.count + 1 };
+        Ok(())
+    }
+
+    fn so_far(&self, sum: Option<&Sum>) -> Result<Value> {
+        let Some(sum) = sum.filter(|sum| sum.count > 0) else { return Ok(Value::Null) };
+        let overflow = "Arithmetic overflow error converting expression to data type numeric.";
+        sum.digits.value().ok_or_else(|| self.shared.raise(error(8115, overflow)))
+    }
+}
+
+impl Aggregate<Sum, Value> for ExactSum {
+    fn init(&self, _: &mut Context<'_>) -> Result<Sum> {
+        Ok(Sum { digits: Digits { units: BigInt::ZERO, scale: 0 }, count: 0 })
+    }
+
+    fn step(&self, call: &mut Context<'_>, sum: &mut Sum) -> Result<()> {
+        ExactSum::add(call, sum, false)
+    }
+
+    fn finalize(&self, _: &mut Context<'_>, sum: Option<Sum>) -> Result<Value> {
+        self.so_far(sum.as_ref())
+    }
+}
+
+impl WindowAggregate<Sum, Value> for ExactSum {
+    fn value(&self, sum: Option<&mut Sum>) -> Result<Value> {
+        self.so_far(sum.as_deref())
+    }
+
+    fn inverse(&self, call: &mut Context<'_>, sum: &mut Sum) -> Result<()> {
+        ExactSum::add(call, sum, true)
+    }
+}
+
+pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     for (name, sample, root) in
         [("__stdev", true, true), ("__stdevp", false, true), ("__var", true, false), ("__varp", false, false)]
     {
         connection.create_aggregate_function(name, 1, flags, Deviation { sample, root })?;
     }
-    Ok(())
+    connection.create_window_function("__sum", 1, flags, ExactSum { shared: shared.clone() })
 }

@@ -2,13 +2,14 @@
 
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, Ident, ObjectName, Value as Literal,
+    FunctionArguments, Ident, ObjectName, Value as Literal, WindowType,
 };
 
 use super::{
     functions::{OWN, SAME},
     library,
     nodes::{call, cast, number, text},
+    precision::is_exact,
     scope::{arguments, last_part},
     translate::Translator,
 };
@@ -46,6 +47,37 @@ impl Translator<'_> {
         {
             given[0] = text(&convert::text(variable.value.clone()));
         }
+    }
+
+    /// SUM, AVG, MIN and MAX over values of a known type.
+    fn aggregate(&self, function: &mut Function, over: SqlType) -> Result<Option<Expr>, SqlError> {
+        let name = last_part(&function.name);
+        let called = |name: &str| {
+            Expr::Function(Function { name: ObjectName::from(vec![Ident::new(name)]), ..function.clone() })
+        };
+        if matches!(name.as_str(), "min" | "max") {
+            let FunctionArguments::List(list) = &mut function.args else { return Ok(None) };
+            let [FunctionArg::Unnamed(FunctionArgExpr::Expr(value))] = list.args.as_mut_slice() else {
+                return Ok(None);
+            };
+            let before = value.clone();
+            self.in_order(&mut [value]);
+            let changed = *value != before;
+            return Ok(changed.then(|| call("__ordered", vec![Expr::Function(function.clone())])));
+        }
+        if !over.is_number() || over == SqlType::Bit {
+            let message = format!("Operand data type {} is invalid for {name} operator.", over.name());
+            return Err(error(8117, message));
+        }
+        let Some(gives) = self.infer(&called(&name)).filter(|gives| !matches!(gives, SqlType::Float)) else {
+            return Ok(None);
+        };
+        // SQLite's own sum of integers is exact as long as it holds them.
+        let sum = called(if is_exact(over) || over == SqlType::BigInt { "__sum" } else { "sum" });
+        Ok(Some(match name.as_str() {
+            "sum" => cast("__as", gives, sum),
+            _ => call("__exact", vec![text(&gives.declared()), sum, text("/"), called("count")]),
+        }))
     }
 
     pub(super) fn function(&mut self, function: &mut Function) -> Result<Option<Expr>, SqlError> {
@@ -136,14 +168,15 @@ impl Translator<'_> {
         {
             list.duplicate_treatment = Some(DuplicateTreatment::Distinct);
         }
-        let first = given.first().and_then(|first| self.infer(first));
-        if new == "sum" && matches!(first, Some(SqlType::Int | SqlType::SmallInt | SqlType::TinyInt)) {
-            return Ok(Some(cast("__as", SqlType::Int, Expr::Function(function.clone()))));
+        if let Some(WindowType::WindowSpec(window)) = &mut function.over {
+            for term in &mut window.order_by {
+                self.in_order(&mut [&mut term.expr]);
+            }
         }
-        let whole = given.first().and_then(|first| self.infer(first)).is_some_and(SqlType::is_integer);
-        if new == "avg" && whole {
-            // The average of integers is an integer.
-            return Ok(Some(call("__trunc", vec![Expr::Function(function.clone())])));
+        if matches!(new, "sum" | "avg" | "min" | "max")
+            && let Some(over) = given.first().and_then(|first| self.infer(first))
+        {
+            return self.aggregate(function, over);
         }
         if name == "count_big" {
             return Ok(Some(cast("__as", SqlType::BigInt, Expr::Function(function.clone()))));

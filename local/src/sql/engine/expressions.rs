@@ -120,7 +120,8 @@ impl Translator<'_> {
                 _ => return Ok(()),
             },
             Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } if self.is_long_decimal(inner) => {
-                call("__sub", vec![number("0"), (**inner).clone()])
+                let found = self.infer(inner).map_or_else(String::new, SqlType::declared);
+                call("__exact", vec![text(&found), number("0"), text("-"), (**inner).clone()])
             }
             Expr::Prefixed { value, .. } => (**value).clone(),
             Expr::BinaryOp { left, op, right } => {
@@ -133,6 +134,7 @@ impl Translator<'_> {
             Expr::Between { expr: middle, low, high, .. } => {
                 self.meet(middle, low);
                 self.meet(middle, high);
+                self.in_order(&mut [middle, low, high]);
                 return Ok(());
             }
             Expr::InList { expr: one, list, .. } => {
@@ -203,9 +205,17 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// A value on its way to text: a datetime has another form there than its ISO one.
+    /// A value on its way to another type: a datetime has another form there than its ISO one.
     pub(super) fn shown(&self, value: &Expr, to: SqlType) -> Expr {
         match self.infer(value) {
+            // The day that is nearest, where it becomes an integer.
+            Some(SqlType::DateTime | SqlType::SmallDateTime) if to.is_integer() => {
+                call("__round", vec![call("__days", vec![value.clone()]), number("0")])
+            }
+            Some(SqlType::DateTime | SqlType::SmallDateTime) if to.is_number() => {
+                call("__days", vec![value.clone()])
+            }
+            Some(SqlType::Float | SqlType::Real) if to.is_text() => call("__float_text", vec![value.clone()]),
             Some(SqlType::DateTime | SqlType::SmallDateTime) if to.is_text() => {
                 self.in_style(value, to, number("0"))
             }

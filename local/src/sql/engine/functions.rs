@@ -10,9 +10,9 @@ use rusqlite::{
 
 use super::{
     aggregates,
-    arithmetic::operate,
+    arithmetic::{exactly, operate},
     collation,
-    dates::{date_add, date_diff, date_part},
+    dates::{date_add, date_diff, date_part, moment},
     definitions::{checks, default_name, reference_name},
     for_json,
     format::styled,
@@ -25,8 +25,10 @@ use super::{
 };
 use crate::sql::{
     convert,
+    convert_moment::days,
     errors::{SqlError, error},
     moment::Moment,
+    order,
     types::SqlType,
 };
 
@@ -53,7 +55,7 @@ impl Shared {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn raise(&self, found: SqlError) -> Error {
+    pub(super) fn raise(&self, found: SqlError) -> Error {
         let text = found.message.clone();
         self.lock().raised = Some(found);
         Error::UserFunctionError(text.into())
@@ -61,8 +63,7 @@ impl Shared {
 }
 
 /// Functions of the same name and meaning in SQLite.
-pub(crate) const SAME: [&str; 20] = [
-    "abs",
+pub(crate) const SAME: [&str; 18] = [
     "avg",
     "coalesce",
     "count",
@@ -80,21 +81,18 @@ pub(crate) const SAME: [&str; 20] = [
     "percent_rank",
     "rank",
     "row_number",
-    "sign",
     "sum",
 ];
 
 /// Functions that are kept here, by their name there and here.
-pub(crate) const OWN: [(&str, &str); 29] = [
+pub(crate) const OWN: [(&str, &str); 27] = [
     ("approx_count_distinct", "count"),
-    ("ceiling", "__ceiling"),
     ("charindex", "__charindex"),
     ("count_big", "count"),
     ("dateadd", "__dateadd"),
     ("datediff", "__datediff"),
     ("datepart", "__datepart"),
     ("day", "__day"),
-    ("floor", "__floor"),
     ("getdate", "__now_datetime"),
     ("getutcdate", "__now_datetime"),
     ("isnull", "coalesce"),
@@ -136,25 +134,26 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
         add(&format!("__{}", entry.name), -1, flags, entry.body)?;
     }
     add("__styled", 4, pure, |v| styled(&v[0], whole(&v[1]), whole(&v[2]), whole(&v[3]) != 0))?;
-    aggregates::register(connection)?;
+    aggregates::register(connection, shared)?;
     for_json::register(connection)?;
     collation::register(connection)?;
     add("__as", 2, pure, |v| convert::convert(v[1].clone(), type_of(&v[0])?))?;
     add("__try_as", 2, pure, |v| Ok(convert::convert(v[1].clone(), type_of(&v[0])?).unwrap_or(Value::Null)))?;
     add("__assign", 4, pure, |v| convert::assign(v[3].clone(), type_of(&v[0])?, &text(&v[1]), &text(&v[2])))?;
-    add("__order", 1, pure, |v| {
-        Ok(convert::float(&v[0])
-            .filter(|_| convert::is_exact(&v[0]))
-            .map_or_else(|| v[0].clone(), Value::Real))
+    add("__order", 1, pure, |v| Ok(order::key(&v[0])))?;
+    add("__ordered", 1, pure, |v| Ok(order::number(&v[0])))?;
+    add("__exact", 4, pure, |v| {
+        exactly(type_of(&v[0])?, &v[1], text(&v[2]).chars().next().unwrap_or('+'), &v[3])
     })?;
     add("__add", 2, pure, |v| operate(&v[0], '+', &v[1]))?;
     add("__sub", 2, pure, |v| operate(&v[0], '-', &v[1]))?;
     add("__mul", 2, pure, |v| operate(&v[0], '*', &v[1]))?;
     add("__div", 2, pure, |v| operate(&v[0], '/', &v[1]))?;
     add("__mod", 2, pure, |v| operate(&v[0], '%', &v[1]))?;
-    add("__trunc", 1, pure, |v| Ok(map_float(&v[0], f64::trunc)))?;
-    add("__floor", 1, pure, |v| Ok(map_float(&v[0], f64::floor)))?;
-    add("__ceiling", 1, pure, |v| Ok(map_float(&v[0], f64::ceil)))?;
+    add("__days", 1, pure, |v| match &v[0] {
+        Value::Null => Ok(Value::Null),
+        value => moment(value).map(|moment| Value::Real(days(&moment))),
+    })?;
     add("__len", 1, pure, |v| match &v[0] {
         Value::Blob(bytes) => Ok(Value::Integer(bytes.len() as i64)),
         other => on_text(other, |t| Value::Integer(t.trim_end_matches(' ').encode_utf16().count() as i64)),
@@ -274,20 +273,6 @@ pub(super) fn text(value: &Value) -> String {
 
 pub(super) fn whole(value: &Value) -> i64 {
     convert::float(value).map_or(0, |number| number as i64)
-}
-
-fn map_float(value: &Value, body: impl Fn(f64) -> f64) -> Value {
-    match convert::float(value) {
-        None => Value::Null,
-        Some(number) => {
-            let made = body(number);
-            if made.fract() == 0.0 && made.abs() < 9e15 {
-                Value::Integer(made as i64)
-            } else {
-                Value::Real(made)
-            }
-        }
-    }
 }
 
 fn slice(value: &Value, start: i64, length: i64) -> std::result::Result<Value, SqlError> {

@@ -18,6 +18,8 @@ pub(super) enum Gives {
     Type(SqlType),
     /// That of its first argument, or of the one at this place.
     Like(usize),
+    /// That of its first argument, without digits behind the point.
+    Whole,
     /// The strongest of its arguments from this place on.
     Strongest(usize),
 }
@@ -55,7 +57,7 @@ pub(super) fn find(name: &str) -> Option<&'static Entry> {
 
 /// The function of that name, where T-SQL has one.
 pub(super) fn known(name: &str) -> Option<&'static Entry> {
-    const INNER: [&str; 4] = ["bit_not", "bit_xor", "byte_length", "deeper"];
+    const INNER: [&str; 5] = ["bit_not", "bit_xor", "byte_length", "deeper", "float_text"];
     find(name).filter(|_| !name.starts_with("__") && !name.starts_with("rows_of_") && !INNER.contains(&name))
 }
 

@@ -44,6 +44,7 @@ mod nodes;
 mod operators;
 mod options;
 mod parsed;
+mod precision;
 mod prepared;
 mod procedures;
 mod query;

@@ -4,11 +4,12 @@ use sqlparser::ast::{BinaryOperator, Expr};
 
 use super::{
     expressions::{collated, is_column},
-    nodes::{call, cast},
+    nodes::{call, cast, text},
+    precision::{arithmetic, is_exact, operator_of},
     translate::Translator,
 };
 use crate::sql::{
-    errors::{SqlError, not_supported},
+    errors::{SqlError, error, not_supported},
     types::SqlType,
 };
 
@@ -24,6 +25,56 @@ pub(super) fn widest(sql_type: SqlType) -> SqlType {
 
 fn int_at_least(found: SqlType) -> SqlType {
     if found == SqlType::Bit { SqlType::Int } else { found }
+}
+
+/// Arithmetic of which one side is a decimal, and the other a number without an exponent or a text that becomes one.
+fn decimals(operator: char, left: (&Expr, SqlType), right: (&Expr, SqlType)) -> Option<Expr> {
+    let (a, b) = match (is_exact(left.1), is_exact(right.1)) {
+        (true, false) if right.1.is_text() => (left.1, left.1),
+        (false, true) if left.1.is_text() => (right.1, right.1),
+        (false, false) => return None,
+        _ => (left.1, right.1),
+    };
+    let made = arithmetic(operator, (left.0, a), (right.0, b));
+    let operands = vec![text(&made.declared()), left.0.clone(), text(&operator.to_string()), right.0.clone()];
+    is_exact(made).then(|| call("__exact", operands))
+}
+
+/// Days added to a datetime, or a datetime to another: both are days since 1900 then. No other moment takes an operator.
+fn moments(operator: char, left: (&Expr, SqlType), right: (&Expr, SqlType)) -> Result<Expr, SqlError> {
+    let in_days = |found| matches!(found, SqlType::DateTime | SqlType::SmallDateTime);
+    let word = match operator {
+        '+' => "add",
+        '-' => "subtract",
+        '*' => "multiply",
+        '/' => "divide",
+        _ => "modulo",
+    };
+    for ((_, found), (_, other)) in [(left, right), (right, left)] {
+        if found.is_moment() && !in_days(found) {
+            return Err(if other.is_number() {
+                let message =
+                    format!("Operand type clash: {} is incompatible with {}", other.name(), found.name());
+                error(206, message)
+            } else {
+                error(8117, format!("Operand data type {} is invalid for {word} operator.", found.name()))
+            });
+        }
+    }
+    let name = match operator {
+        '+' => "__add",
+        '-' => "__sub",
+        _ => {
+            let found = left.1.stronger(right.1).name();
+            return Err(error(8117, format!("Operand data type {found} is invalid for {word} operator.")));
+        }
+    };
+    let days = |(expr, found): (&Expr, SqlType)| match found {
+        _ if in_days(found) => call("__days", vec![expr.clone()]),
+        _ if found.is_number() => expr.clone(),
+        _ => call("__days", vec![cast("__as", SqlType::DateTime, expr.clone())]),
+    };
+    Ok(cast("__as", left.1.stronger(right.1), call(name, vec![days(left), days(right)])))
 }
 
 impl Translator<'_> {
@@ -47,12 +98,8 @@ impl Translator<'_> {
             | BinaryOperator::GtEq => {
                 self.meet(left, right);
                 self.meet(right, left);
-                if !matches!(operator, BinaryOperator::Eq | BinaryOperator::NotEq)
-                    && (self.is_long_decimal(left) || self.is_long_decimal(right))
-                {
-                    for side in [left, right] {
-                        *side = call("__order", vec![side.clone()]);
-                    }
+                if !matches!(operator, BinaryOperator::Eq | BinaryOperator::NotEq) {
+                    self.in_order(&mut [left, right]);
                 }
                 return Ok(None);
             }
@@ -67,16 +114,20 @@ impl Translator<'_> {
         };
         let (left, right) = (left.clone(), right.clone());
         let types = self.infer(&left).zip(self.infer(&right));
-        let exact =
-            |found: SqlType| matches!(found, SqlType::Decimal(..) | SqlType::Money | SqlType::SmallMoney);
+        if let (Some((a, b)), Some(operator)) = (types, operator_of(name)) {
+            let (left, right) = ((&left, a), (&right, b));
+            if let Some(made) = decimals(operator, left, right) {
+                return Ok(Some(made));
+            }
+            if a.is_moment() || b.is_moment() {
+                return moments(operator, left, right).map(Some);
+            }
+        }
         if let (BinaryOperator::Divide, Some((a, b))) = (operator, types)
             && !(a.is_integer() && b.is_integer())
         {
-            // A decimal can be an integer to SQLite, whose division would then be an integer's.
-            let made = call(name, vec![cast("__as", SqlType::Float, left.clone()), right.clone()]);
-            let decimal = exact(a) && (exact(b) || b.is_integer()) || exact(b) && a.is_integer();
-            let typed = self.infer(&call(name, vec![left, right])).filter(|_| decimal);
-            return Ok(Some(typed.map_or(made.clone(), |typed| cast("__as", typed, made))));
+            // A float can be an integer to SQLite, whose division would then be an integer's.
+            return Ok(Some(call(name, vec![cast("__as", SqlType::Float, left), right])));
         }
         let made = call(name, vec![left, right]);
         // Two integers of at most 32 bits make another: what does not fit is an overflow.
@@ -96,6 +147,15 @@ impl Translator<'_> {
         }
     }
 
+    /// Makes values that are put in an order what sorts as they do, where one can be a decimal that is kept as text.
+    pub(super) fn in_order(&self, values: &mut [&mut Expr]) {
+        if values.iter().any(|value| self.is_long_decimal(value)) {
+            for value in values {
+                **value = call("__order", vec![value.clone()]);
+            }
+        }
+    }
+
     /// Makes the other side of a comparison what the typed side is: SQLite compares by the stored form.
     pub(super) fn meet(&self, typed: &mut Expr, other: &mut Expr) {
         let (Some(to), from) = (self.infer(typed), self.infer(other)) else { return };
@@ -104,7 +164,9 @@ impl Translator<'_> {
         if exact && weaker && !super::scope::is_null(other) && !is_column(other) {
             *other = cast("__as", widest(to), other.clone());
         } else if to.is_number() && from.is_some_and(SqlType::is_text) {
-            *other = cast("__as", if to.is_integer() { to } else { SqlType::Float }, other.clone());
+            *other = cast("__as", to, other.clone());
+        } else if matches!(to, SqlType::Float | SqlType::Real) && self.is_long_decimal(other) {
+            *other = cast("__as", SqlType::Float, other.clone());
         } else if to.is_text()
             && from.is_some_and(SqlType::is_text)
             && !self.tables.is_own(typed)

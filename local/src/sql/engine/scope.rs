@@ -12,6 +12,7 @@ use super::{
     expressions::cast_type,
     functions::OWN,
     library::{self, Gives},
+    precision::{arithmetic, operator_of},
     schemas::place,
 };
 use crate::sql::types::SqlType;
@@ -181,15 +182,15 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
         }
         // Not translated yet: what the translation makes of it.
         Expr::BinaryOp { left, op, right } => {
-            let name = match op {
-                BinaryOperator::Plus => "__add",
-                BinaryOperator::Minus => "__sub",
-                BinaryOperator::Multiply => "__mul",
-                BinaryOperator::Divide => "__div",
-                BinaryOperator::Modulo => "__mod",
+            let operator = match op {
+                BinaryOperator::Plus => '+',
+                BinaryOperator::Minus => '-',
+                BinaryOperator::Multiply => '*',
+                BinaryOperator::Divide => '/',
+                BinaryOperator::Modulo => '%',
                 _ => return None,
             };
-            Some(arithmetic(name, of(left)?, of(right)?))
+            Some(arithmetic(operator, (left, of(left)?), (right, of(right)?)))
         }
         Expr::Cast { data_type, .. } | Expr::Convert { data_type: Some(data_type), .. } => {
             cast_type(data_type).ok()
@@ -214,6 +215,10 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
             if let Some(entry) = library::find(name) {
                 return match entry.gives {
                     Gives::Type(found) => Some(found),
+                    Gives::Whole => match argument(0)? {
+                        SqlType::Decimal(precision, _) => Some(SqlType::Decimal(precision, 0)),
+                        other => Some(other),
+                    },
                     Gives::Strongest(from) => strongest(&mut arguments.iter().skip(from).copied()),
                     Gives::Like(at) => {
                         let found = argument(at)?;
@@ -222,19 +227,20 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
                 };
             }
             Some(match name {
-                "__as" | "__try_as" | "__assign" => match arguments.first()? {
+                "__as" | "__try_as" | "__assign" | "__exact" => match arguments.first()? {
                     Expr::Value(literal) => SqlType::parse(&literal.value.clone().into_string()?)?,
                     _ => return None,
                 },
                 "coalesce" | "iif" if name == "iif" => strongest(&mut arguments.iter().skip(1).copied())?,
                 "coalesce" => strongest(&mut arguments.iter().copied())?,
                 "__add" | "__sub" | "__mul" | "__div" | "__mod" => {
-                    arithmetic(name, argument(0)?, argument(1)?)
+                    let operand = |at: usize| Some((*arguments.get(at)?, argument(at)?));
+                    arithmetic(operator_of(name)?, operand(0)?, operand(1)?)
                 }
-                "nullif" | "max" | "min" | "lag" | "lead" | "first_value" | "last_value" | "abs"
-                | "__floor" | "__ceiling" | "sign" => argument(0)?,
+                "nullif" | "max" | "min" | "lag" | "lead" | "first_value" | "last_value" | "__order"
+                | "__ordered" => argument(0)?,
                 "count" if written == "count_big" => SqlType::BigInt,
-                "sum" | "avg" | "__trunc" => match argument(0)? {
+                "sum" | "__sum" | "avg" => match argument(0)? {
                     SqlType::TinyInt | SqlType::SmallInt | SqlType::Bit => SqlType::Int,
                     SqlType::Decimal(_, scale) if name == "avg" => SqlType::Decimal(38, scale.max(6)),
                     SqlType::Decimal(_, scale) => SqlType::Decimal(38, scale),
@@ -272,32 +278,6 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
             })
         }
         _ => None,
-    }
-}
-
-fn arithmetic(name: &str, left: SqlType, right: SqlType) -> SqlType {
-    match (left, right) {
-        (a, b) if a.is_text() && b.is_text() => {
-            let total = a.length().zip(b.length()).and_then(|(a, b)| a.checked_add(b));
-            a.stronger(b).with_length(total)
-        }
-        (SqlType::Decimal(p1, s1), SqlType::Decimal(p2, s2)) if name == "__mul" => {
-            SqlType::Decimal((p1 + p2 + 1).min(38), (s1 + s2).min(38))
-        }
-        (SqlType::Decimal(p1, s1), SqlType::Decimal(_, s2)) if name == "__div" => {
-            let scale = (s1 + s2 + 1).max(6).min(p1.saturating_add(6)).min(20);
-            SqlType::Decimal(38, scale)
-        }
-        (decimal @ SqlType::Decimal(..), integer) | (integer, decimal @ SqlType::Decimal(..))
-            if integer.is_integer() =>
-        {
-            arithmetic(name, decimal, SqlType::Decimal(if integer == SqlType::BigInt { 19 } else { 10 }, 0))
-        }
-        (SqlType::Decimal(p1, s1), SqlType::Decimal(p2, s2)) => {
-            let scale = s1.max(s2);
-            SqlType::Decimal(((p1 - s1).max(p2 - s2) + scale + 1).min(38), scale)
-        }
-        (a, b) => a.stronger(b),
     }
 }
 

@@ -42,6 +42,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         let (a, b) = (soundex(&text(&v[0])), soundex(&text(&v[1])));
         Ok(Value::Integer(a.chars().zip(b.chars()).filter(|(a, b)| a == b).count() as i64))
     }),
+    entry("float_text", (1, 1), TEXT, |v| {
+        Ok(convert::float(&v[0]).map_or(Value::Null, |n| Value::Text(six_digits(n))))
+    }),
     entry("format", (2, 3), TEXT, |v| format_value(&v[0], &v[1])),
     entry("isdate", (1, 1), INT, |v| {
         let found = matches!(&v[0], Value::Text(text) if Moment::parse(text).is_some());
@@ -201,4 +204,42 @@ fn soundex(text: &str) -> String {
         }
     }
     format!("{out:0<4}")
+}
+
+/// A float as a conversion to text shows it: six digits, and an exponent where those do not reach.
+fn six_digits(number: f64) -> String {
+    let written = format!("{number:.5e}");
+    let (digits, exponent) = written.split_once('e').unwrap_or((&written, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trimmed = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    if (-4..6).contains(&exponent) {
+        return trimmed(&format!("{number:.places$}", places = (5 - exponent).unsigned_abs() as usize));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:03}", trimmed(digits), exponent.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_float_is_shown_with_six_digits() {
+        for (number, shown) in [
+            (0.0, "0"),
+            (1.5, "1.5"),
+            (-1.0 / 3.0, "-0.333333"),
+            (123_456.0, "123456"),
+            (1_234_567.0, "1.23457e+006"),
+            (999_999.5, "1e+006"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-005"),
+            (1e300, "1e+300"),
+        ] {
+            assert_eq!(six_digits(number), shown);
+        }
+    }
 }

@@ -11,7 +11,7 @@ use sqlparser::ast::{
 use super::{
     apply::Applied,
     expressions::{collated, is_column},
-    nodes::{call, number, query_of, quoted_name, top_rows},
+    nodes::{number, query_of, quoted_name, top_rows},
     query::names,
     scope::{Tables, Variables, infer, last_part, table_name},
     standing::Standing,
@@ -58,8 +58,8 @@ impl Translator<'_> {
         if matches!(query.body.as_ref(), SetExpr::Select(_))
             && let Some(OrderBy { kind: OrderByKind::Expressions(terms), .. }) = &mut query.order_by
         {
-            for term in terms.iter_mut().filter(|term| self.is_long_decimal(&term.expr)) {
-                term.expr = call("__order", vec![term.expr.clone()]);
+            for term in terms {
+                self.in_order(&mut [&mut term.expr]);
             }
         }
         let mut limit = None;

@@ -1,0 +1,142 @@
+//! What is computed with numbers: decimals to the last digit, money, floats, and days added to a datetime.
+
+mod common;
+
+use common::{azure, fails, rows, run};
+
+#[tokio::test]
+async fn decimals_are_computed_to_the_last_digit() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE t (id int IDENTITY, price decimal(10, 2), big decimal(30, 2), amount money); \
+         INSERT t VALUES (0.10, 12345678901234567890.12, 100), (0.20, 12345678901234567890.13, 200), \
+         (NULL, -98765432109876543210.99, NULL)",
+    )
+    .await;
+    for (text, expected) in [
+        // Ten cents and twenty are thirty, however they are compared.
+        ("SELECT CASE WHEN 0.1 + 0.2 = 0.3 THEN 'same' END", "same"),
+        ("SELECT id FROM t WHERE price + 0.1 = 0.3", "2"),
+        ("SELECT COUNT(*) FROM (SELECT SUM(price) AS total FROM t) AS s WHERE total = 0.3", "1"),
+        (
+            "SELECT CONCAT(big + 0.01, ' ', big * 2, ' ', big / 3, ' ', -big) FROM t WHERE id = 1",
+            "12345678901234567890.13 24691357802469135780.24 4115226300411522630.040000 -12345678901234567890.12",
+        ),
+        (
+            "SELECT CONCAT(ABS(big), ' ', SIGN(big), ' ', FLOOR(big), ' ', CEILING(big), ' ', ROUND(big, 1), ' ', ROUND(big, -2, 1)) \
+          FROM t WHERE id = 3",
+            "98765432109876543210.99 -1.00 -98765432109876543211 -98765432109876543210 -98765432109876543211.00 -98765432109876543200.00",
+        ),
+        (
+            "SELECT CONCAT(SUM(big), ' ', MAX(big), ' ', MIN(big), ' ', AVG(big)) FROM t WHERE id < 3",
+            "24691357802469135780.25 12345678901234567890.13 12345678901234567890.12 12345678901234567890.125000",
+        ),
+        (
+            "SELECT CONCAT(GREATEST(a.big, b.big), ' ', LEAST(a.big, b.big)) FROM t AS a JOIN t AS b ON a.id = 1 AND b.id = 2",
+            "12345678901234567890.13 12345678901234567890.12",
+        ),
+        // In an order, where they differ in a digit that no float has.
+        ("SELECT id FROM t ORDER BY big DESC", "2 | 1 | 3"),
+        ("SELECT id, ROW_NUMBER() OVER (ORDER BY big) FROM t ORDER BY id", "1, 2 | 2, 3 | 3, 1"),
+        ("SELECT id FROM t WHERE big < 12345678901234567890.13 AND big > -98765432109876543211", "1 | 3"),
+        ("SELECT id FROM t WHERE big BETWEEN 12345678901234567890.125 AND 12345678901234567890.13", "2"),
+        ("SELECT id FROM t WHERE big = '12345678901234567890.12'", "1"),
+        ("SELECT id FROM t WHERE big = CAST(12345678901234567890.12 AS float)", "1 | 2"),
+        // A window takes rows in and out of its sum.
+        (
+            "SELECT SUM(big) OVER (ORDER BY id ROWS 1 PRECEDING) - 12345678901234567890.12 FROM t WHERE id < 3",
+            "0.00 | 12345678901234567890.13",
+        ),
+        (
+            "SELECT SUM(DISTINCT x), AVG(DISTINCT x) FROM (VALUES (0.1), (0.1), (0.2)) AS v(x)",
+            "0.3, 0.150000",
+        ),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn results_have_the_digits_that_sql_server_gives_them() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    for (text, expected) in [
+        // A quotient is cut, a product is rounded.
+        (
+            "CONCAT(2.0 / 3, ' ', -2.0 / 3, ' ', 10 / 4.0, ' ', 10 * 1.5, ' ', 5 % 2.5)",
+            "0.666666 -0.666666 2.500000 15.0 0.0",
+        ),
+        ("CONCAT(CAST(1 AS decimal(18, 4)) / CAST(3 AS decimal(18, 4)), '')", "0.33333333333333333333"),
+        ("CONCAT(CAST(0.5 AS decimal(38, 20)) * CAST(0.5 AS decimal(38, 20)), '')", "0.250000"),
+        (
+            "CONCAT(AVG(x), ' ', SUM(x), ' ', AVG(CAST(x AS int))) FROM (VALUES (1.0), (1.0), (0)) AS v(x)",
+            "0.666666 2.0 0",
+        ),
+        ("CONCAT(CAST(200 AS money) / 3, ' ', CAST(100 AS money) / 339 * 10000)", "66.67 2949.00"),
+        ("CAST(CAST('$1,234.56' AS money) AS decimal(9, 2))", "1234.56"),
+        ("CONCAT('1.5' + 1.25, ' ', 1.25 - '0.25')", "2.75 1.00"),
+        (
+            "CONCAT(CEILING(1.2), ' ', FLOOR(-1.2), ' ', ROUND(1.005, 2), ' ', ROUND(-2.5, 0), ' ', ROUND(1234.567, -2), ' ', ROUND(150, -2))",
+            "2 -2 1.010 -3.0 1200.000 200",
+        ),
+        // A float is shown with six digits.
+        (
+            "CONCAT(CAST(1e0 / 3 AS varchar(20)), ' ', 1234567e0, ' ', CAST(0.00001e0 AS nvarchar(20)))",
+            "0.333333 1.23457e+006 1e-005",
+        ),
+    ] {
+        assert_eq!(rows(&mut sql, &format!("SELECT {text}")).await, expected, "{text}");
+    }
+    let declared =
+        "DECLARE @i int = 3, @d decimal(9, 2) = 2; SELECT CONCAT(1.0 / @i, ' ', @d / @i, ' ', @i / @d)";
+    assert_eq!(rows(&mut sql, declared).await, "0.333333333333 0.6666666666666 1.5000000000");
+    let most = "99999999999999999999999999999999999999";
+    for (text, number) in [
+        (format!("{most} + 1"), 8115),
+        (format!("{most} * {most}"), 8115),
+        (format!("SUM(x) FROM (VALUES ({most}), (1)) AS v(x)"), 8115),
+        ("1.5 / 0".to_owned(), 8134),
+        ("1.5 % 0.0".to_owned(), 8134),
+        ("1.5 + 'x'".to_owned(), 8114),
+        ("SUM(x) FROM (VALUES ('a')) AS v(x)".to_owned(), 8117),
+        ("SUM(x) FROM (VALUES (9223372036854775807), (1)) AS v(x)".to_owned(), 8115),
+    ] {
+        assert_eq!(fails(&mut sql, &format!("SELECT {text}")).await, number, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn days_are_added_to_a_datetime_and_to_no_other_moment() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE t (at datetime, day date); INSERT t VALUES ('2024-02-28T18:00:00', '2024-02-28')",
+    )
+    .await;
+    for (text, expected) in [
+        (
+            "SELECT CONVERT(varchar(30), at + 1.25, 126), CONVERT(varchar(30), at - 1, 126) FROM t",
+            "2024-03-01T00:00:00, 2024-02-27T18:00:00",
+        ),
+        ("SELECT CONVERT(varchar(30), at + '00:30', 126) FROM t", "2024-02-28T18:30:00"),
+        (
+            "SELECT CAST(at - CAST('2024-02-01' AS datetime) AS float), CAST(CAST(at AS float) AS int), CAST(at AS int) FROM t",
+            "27.75, 45348, 45349",
+        ),
+        ("SELECT CONVERT(varchar(30), CAST(45348.5 AS datetime), 126)", "2024-02-28T12:00:00"),
+        ("SELECT COUNT(*) FROM t WHERE at > CAST('2024-03-01' AS datetime) - 2", "1"),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+    for (text, number) in [
+        ("SELECT day + 1 FROM t", 206),
+        ("SELECT day - day FROM t", 8117),
+        ("SELECT at * 2 FROM t", 8117),
+        ("SELECT CAST(5000000 AS datetime)", 8115),
+    ] {
+        assert_eq!(fails(&mut sql, text).await, number, "{text}");
+    }
+}
