@@ -17,7 +17,8 @@ type Case = (&'static str, (u32, u8, u8), &'static str);
 
 const CASES: &[Case] = &[
     ("SELEC 1", (102, 15, 1), "Incorrect syntax near 'SELEC'."),
-    ("SELECT 1 +", (102, 15, 1), "Incorrect syntax near"),
+    ("SELECT 1 +", (102, 15, 1), "Incorrect syntax near '+'."),
+    ("SELECT id FROM ", (102, 15, 1), "Incorrect syntax near 'FROM'."),
     ("SELECT id FROM WHERE id = 1", (156, 15, 1), "Incorrect syntax near the keyword 'WHERE'."),
     ("INSERT INTO VALUES (1)", (156, 15, 1), "Incorrect syntax near the keyword 'VALUES'."),
     ("UPDATE SET id = 1", (156, 15, 1), "Incorrect syntax near the keyword 'SET'."),
@@ -62,7 +63,7 @@ const CASES: &[Case] = &[
     (
         "INSERT t (id, c) VALUES (2, -1)",
         (547, 16, 0),
-        "The INSERT statement conflicted with the CHECK constraint \"CK_t\". The conflict occurred in database \"todos\"",
+        "The INSERT statement conflicted with the CHECK constraint \"CK_t\". The conflict occurred in database \"todos\", table \"dbo.t\", column 'c'.",
     ),
     (
         "INSERT t (id, p) VALUES (2, 7)",

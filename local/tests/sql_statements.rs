@@ -290,6 +290,30 @@ async fn values_keep_their_types_from_parameter_to_column_to_result() {
 }
 
 #[tokio::test]
+async fn a_statement_that_counts_no_rows_says_how_many_there_were() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(&mut sql, "CREATE TABLE t (n int); INSERT t VALUES (1), (2)").await;
+    for (before, expected) in [
+        ("UPDATE t SET n = 3", "2"),
+        ("UPDATE t SET n = 3; PRINT 'x'", "0"),
+        ("UPDATE t SET n = 3; SET NOCOUNT ON", "0"),
+        ("UPDATE t SET n = 3; BEGIN TRAN; COMMIT", "0"),
+        ("UPDATE t SET n = 3; CREATE TABLE #x (n int)", "0"),
+        ("DECLARE @n int; UPDATE t SET n = 3; SET @n = 5", "1"),
+        ("UPDATE t SET n = 3; DECLARE @n int", "2"),
+        ("DECLARE @n int; SELECT @n = n FROM t", "2"),
+        ("UPDATE t SET n = 3; IF @@ROWCOUNT = 2", "0"),
+    ] {
+        assert_eq!(
+            common::rows(&mut sql, &format!("{before} SELECT @@ROWCOUNT")).await,
+            expected,
+            "{before}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn decimals_keep_all_of_their_digits_in_and_out_of_a_table() {
     let azure = azure().await;
     let mut sql = azure.connect().await;

@@ -93,6 +93,74 @@ async fn computed_columns_follow_their_columns() {
     assert_eq!(fails(&mut sql, "INSERT t (a, total) VALUES (1, 1)").await, 271);
 }
 
+/// The columns of a table or a view, with their types.
+async fn declared(sql: &mut common::Sql, name: &str) -> String {
+    let text = format!(
+        "SELECT c.name + ' ' + t.name + CASE WHEN t.name IN ('decimal', 'numeric') \
+         THEN CONCAT('(', c.precision, ',', c.scale, ')') WHEN t.name LIKE '%char' \
+         THEN CONCAT('(', CASE WHEN t.name LIKE 'n%' THEN c.max_length / 2 ELSE c.max_length END, ')') ELSE '' END \
+         FROM sys.columns AS c JOIN sys.types AS t ON t.user_type_id = c.user_type_id \
+         WHERE c.object_id = OBJECT_ID('{name}') ORDER BY c.column_id"
+    );
+    rows(sql, &text).await
+}
+
+#[tokio::test]
+async fn an_expression_has_its_type_in_a_table_a_view_and_a_result() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE t (n int NOT NULL, price decimal(9, 2), name varchar(10), \
+         total AS n * price, loud AS UPPER(name), next AS n + 1 PERSISTED); \
+         INSERT t (n, price, name) VALUES (2, 1.50, 'a'); ALTER TABLE t ADD half AS price / 2",
+    )
+    .await;
+    run(
+        &mut sql,
+        "CREATE VIEW v AS SELECT total * 2 AS twice, name + 'b' AS longer, COUNT(*) OVER () AS c FROM t",
+    )
+    .await;
+    let computed = "total decimal(20,2) | loud varchar(10) | next int | half decimal(13,6)";
+    let viewed = "twice decimal(22,2) | longer varchar(11) | c int";
+    assert!(declared(&mut sql, "t").await.ends_with(computed), "{}", declared(&mut sql, "t").await);
+    assert_eq!(declared(&mut sql, "v").await, viewed);
+    // A `*` stands for columns with those types, be they of a table, a view, a derived table or several.
+    for (source, expected) in [
+        ("v", viewed.to_owned()),
+        ("(SELECT total * 2 AS twice, n FROM t) AS d", "twice decimal(22,2) | n int".to_owned()),
+        ("(SELECT n AS m FROM t) AS a JOIN v ON 1 = 1", format!("m int | {viewed}")),
+    ] {
+        run(&mut sql, &format!("DROP TABLE IF EXISTS copy; SELECT * INTO copy FROM {source}")).await;
+        assert_eq!(declared(&mut sql, "copy").await, expected, "{source}");
+    }
+    assert_eq!(
+        rows(&mut sql, "WITH a AS (SELECT n * 0.5 AS h FROM t) SELECT v.*, a.* FROM a, v").await,
+        "6.00, ab, 1, 1.0"
+    );
+    assert_eq!(
+        rows(&mut sql, "SELECT name, type FROM sys.objects WHERE parent_object_id = OBJECT_ID('t')").await,
+        ""
+    );
+}
+
+#[tokio::test]
+async fn constraints_are_objects_of_their_tables() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE p (id int CONSTRAINT PK_p PRIMARY KEY); CREATE TABLE t (id int CONSTRAINT DF_t DEFAULT 1 \
+         CONSTRAINT UQ_t UNIQUE, p int CONSTRAINT FK_t REFERENCES p (id), CONSTRAINT CK_t CHECK (id > 0))",
+    )
+    .await;
+    let text =
+        "SELECT name, type, type_desc FROM sys.objects WHERE parent_object_id = OBJECT_ID('t') ORDER BY name";
+    let expected = "CK_t, C , CHECK_CONSTRAINT | DF_t, D , DEFAULT_CONSTRAINT | FK_t, F , FOREIGN_KEY_CONSTRAINT | \
+                    UQ_t, UQ, UNIQUE_CONSTRAINT";
+    assert_eq!(rows(&mut sql, text).await, expected);
+}
+
 #[tokio::test]
 async fn indexes_may_be_part_of_a_table_and_have_a_filter() {
     let azure = azure().await;

@@ -22,6 +22,9 @@ async fn a_view_answers_as_its_query_does() {
     ] {
         assert_eq!(rows(&mut sql, text).await, expected, "{text}");
     }
+    let definition = "SELECT definition FROM sys.sql_modules WHERE object_id = OBJECT_ID('w')";
+    let written = "CREATE VIEW w (a, b) AS SELECT TOP 1 id, name + N'!' FROM v ORDER BY id DESC";
+    assert_eq!(rows(&mut sql, definition).await, written);
     run(&mut sql, "ALTER VIEW dbo.v AS SELECT id, UPPER(name) AS name FROM t").await;
     assert_eq!(rows(&mut sql, "SELECT name FROM v").await, "A | B");
     for (text, expected) in [

@@ -90,7 +90,7 @@ async fn an_attention_ends_what_runs_and_the_session_goes_on() {
 async fn a_request_in_many_small_packets_is_one_request() {
     let azure = azure().await;
     let mut wire = Wire::log_in(&azure, "sa", "Local-1").await;
-    let text = format!("SELECT '{}'", "x".repeat(20_000));
+    let text = format!("SELECT N'{}'", "x".repeat(20_000));
     let answer = wire.batch(&text, 0).await;
     assert!(answer.len() > 40_000);
     assert_eq!(last_done_status(&answer), 0x10);

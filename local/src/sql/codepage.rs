@@ -10,6 +10,11 @@ pub(super) fn from_1252(byte: u8) -> char {
     if (0x80..0xA0).contains(&byte) { WINDOWS[usize::from(byte - 0x80)] } else { byte.into() }
 }
 
+/// The text that a `varchar` holds of this one: a question mark stands for each character that it has not.
+pub(super) fn narrow(text: &str) -> String {
+    text.chars().map(|one| from_1252(to_1252(one))).collect()
+}
+
 pub(super) fn to_1252(character: char) -> u8 {
     match u8::try_from(u32::from(character)) {
         Ok(byte) if !(0x80..0xA0).contains(&byte) => byte,

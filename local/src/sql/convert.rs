@@ -4,6 +4,7 @@ use rusqlite::types::Value;
 
 pub(crate) use super::exact::{decimal, exact_scale, is_exact, scaled, written};
 use super::{
+    codepage::narrow,
     convert_moment::to_moment,
     errors::{SqlError, error},
     exact::{EXACT, bare, whole_and_fraction},
@@ -21,9 +22,9 @@ pub(crate) fn convert(value: Value, to: SqlType) -> Result<Value, SqlError> {
             Value::Real(number) => Value::Integer((*number != 0.0).into()),
             other => Value::Integer((integer(other, to)? != 0).into()),
         },
-        SqlType::TinyInt => ranged(integer(&value, to)?, 0, 255, to)?,
-        SqlType::SmallInt => ranged(integer(&value, to)?, i16::MIN.into(), i16::MAX.into(), to)?,
-        SqlType::Int => ranged(integer(&value, to)?, i32::MIN.into(), i32::MAX.into(), to)?,
+        SqlType::TinyInt => ranged(&value, 0, 255, to)?,
+        SqlType::SmallInt => ranged(&value, i16::MIN.into(), i16::MAX.into(), to)?,
+        SqlType::Int => ranged(&value, i32::MIN.into(), i32::MAX.into(), to)?,
         SqlType::BigInt => Value::Integer(integer(&value, to)?),
         SqlType::Real | SqlType::Float => {
             Value::Real(float(&value).ok_or_else(|| unconvertible(&value, to))?)
@@ -34,9 +35,9 @@ pub(crate) fn convert(value: Value, to: SqlType) -> Result<Value, SqlError> {
         }
         SqlType::Money => to_decimal(&amount(value), to, 4, i64::MIN.into()..=i64::MAX.into())?,
         SqlType::SmallMoney => to_decimal(&amount(value), to, 4, i32::MIN.into()..=i32::MAX.into())?,
-        SqlType::NVarChar(length) | SqlType::VarChar(length) => Value::Text(cut(text(value), length)),
+        SqlType::NVarChar(length) | SqlType::VarChar(length) => Value::Text(written_as(value, to, length)?),
         SqlType::NChar(length) | SqlType::Char(length) => {
-            Value::Text(pad(cut(text(value), Some(length)), length))
+            Value::Text(pad(written_as(value, to, Some(length))?, length))
         }
         SqlType::VarBinary(length) => {
             let mut bytes = bytes(value);
@@ -95,14 +96,32 @@ pub(crate) fn assign(value: Value, to: SqlType, table: &str, column: &str) -> Re
     convert(value, to)
 }
 
-fn ranged(number: i64, low: i64, high: i64, to: SqlType) -> Result<Value, SqlError> {
+fn ranged(value: &Value, low: i64, high: i64, to: SqlType) -> Result<Value, SqlError> {
+    let number = integer(value, to)?;
     if (low..=high).contains(&number) {
         return Ok(Value::Integer(number));
     }
     Err(match to {
+        _ if matches!(value, Value::Text(text) if !text.ends_with(EXACT)) => too_large(value, to),
         SqlType::Int => error(8115, "Arithmetic overflow error converting expression to data type int."),
         _ => error(220, format!("Arithmetic overflow error for data type {}, value = {number}.", to.name())),
     })
+}
+
+/// The digits of a text that no value of the type has.
+fn too_large(value: &Value, to: SqlType) -> SqlError {
+    let shown = text(value.clone());
+    let larger = "Use a larger integer column.";
+    let overflowed = |what: &str| format!("The conversion of the varchar value '{shown}' overflowed {what}");
+    match to {
+        SqlType::TinyInt => error(244, overflowed(&format!("an INT1 column. {larger}"))),
+        SqlType::SmallInt => error(244, overflowed(&format!("an INT2 column. {larger}"))),
+        SqlType::Int => error(248, overflowed("an int column.")),
+        _ => {
+            let name = to.name();
+            error(8115, format!("Arithmetic overflow error converting expression to data type {name}."))
+        }
+    }
 }
 
 fn integer(value: &Value, to: SqlType) -> Result<i64, SqlError> {
@@ -117,7 +136,10 @@ fn integer(value: &Value, to: SqlType) -> Result<i64, SqlError> {
         Value::Text(text) if text.ends_with(EXACT) => {
             whole_and_fraction(text).and_then(|(whole, _)| whole.parse().ok()).ok_or_else(overflow)
         }
-        Value::Text(text) => text.trim().parse().map_err(|_| unconvertible(value, to)),
+        Value::Text(text) => text.trim().parse().map_err(|_| match whole_and_fraction(text) {
+            Some((_, "")) if !text.contains('.') => too_large(value, to),
+            _ => unconvertible(value, to),
+        }),
         Value::Blob(bytes) => {
             Ok(bytes.iter().rev().take(8).rev().fold(0, |number, &byte| number << 8 | i64::from(byte)))
         }
@@ -201,6 +223,28 @@ fn bytes(value: Value) -> Vec<u8> {
         },
         other => text(other).into_bytes(),
     }
+}
+
+/// A value as text of at most that length: what is too long is cut, but of an integer, which is a star or an error.
+fn written_as(value: Value, to: SqlType, length: Option<u16>) -> Result<String, SqlError> {
+    let is_integer = matches!(value, Value::Integer(_));
+    let mut shown = text(value);
+    if matches!(to, SqlType::VarChar(_) | SqlType::Char(_)) && !shown.is_ascii() {
+        shown = narrow(&shown);
+    }
+    if is_integer && length.is_some_and(|length| shown.len() > usize::from(length)) {
+        return match to {
+            SqlType::VarChar(_) | SqlType::Char(_) => Ok("*".to_owned()),
+            _ => {
+                let name = to.name();
+                Err(error(
+                    8115,
+                    format!("Arithmetic overflow error converting expression to data type {name}."),
+                ))
+            }
+        };
+    }
+    Ok(cut(shown, length))
 }
 
 fn cut(text: String, length: Option<u16>) -> String {

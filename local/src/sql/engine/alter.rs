@@ -4,7 +4,7 @@ use sqlparser::ast::{ColumnDef, ColumnOption, Ident, ObjectName, TableConstraint
 
 use super::{
     collation,
-    columns::{Made, column_part},
+    columns::{Made, column_part, plain_columns},
     constraints::{duplicates, index_columns},
     ddl::quote,
     elements::{Alteration, Element},
@@ -36,7 +36,9 @@ impl Session {
 
     fn add_elements(&mut self, table: &str, elements: &[Element], checked: bool) -> Result<(), SqlError> {
         for element in elements {
-            let mut made = Made::default();
+            let mut known = self.columns_of(table)?;
+            known.extend(plain_columns(std::slice::from_ref(element))?);
+            let mut made = Made { known, ..Made::default() };
             self.element(table, element, &[], &mut made)?;
             for part in &made.columns {
                 self.add_column(table, element, part)?;

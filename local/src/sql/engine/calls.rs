@@ -25,20 +25,6 @@ fn gives_json(expr: &Expr) -> bool {
         if ["__json_query", "__json_modify"].contains(&last_part(&function.name).as_str()))
 }
 
-/// Where bytes count, a literal without N is no nvarchar: it is told apart before it loses its N.
-pub(super) fn keep_varchar(expr: &mut Expr) {
-    if let Expr::Function(function) = expr
-        && ["datalength", "hashbytes"].contains(&last_part(&function.name).to_lowercase().as_str())
-        && let FunctionArguments::List(list) = &mut function.args
-        && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(value))) = list.args.last_mut()
-        && let Expr::Value(literal) = value
-        && let Literal::SingleQuotedString(written) = &literal.value
-    {
-        let length = u16::try_from(written.chars().count().max(1)).ok().filter(|length| *length <= 8000);
-        *value = cast("__as", SqlType::VarChar(length), text(written));
-    }
-}
-
 impl Translator<'_> {
     /// SESSION_CONTEXT's key can be a variable, which has its value already.
     fn named_key(&self, given: &mut [Expr]) {
@@ -80,6 +66,16 @@ impl Translator<'_> {
         }))
     }
 
+    /// Whether nothing that the value's type has room for is wanting: a text's length is a guess where it is computed.
+    fn is_of_known_length(&self, value: &Expr) -> bool {
+        let declared = match value {
+            Expr::Function(function) => last_part(&function.name) == "__as",
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => true,
+            _ => false,
+        };
+        declared || !self.infer(value).is_none_or(|found| found.is_text() || found.is_binary())
+    }
+
     pub(super) fn function(&mut self, function: &mut Function) -> Result<Option<Expr>, SqlError> {
         let name = last_part(&function.name).to_lowercase();
         if function.parameters != FunctionArguments::None
@@ -117,6 +113,13 @@ impl Translator<'_> {
                 let declared = self.infer(value).map_or_else(String::new, SqlType::declared);
                 given.push(text(&declared));
                 return Ok(Some(call(&format!("__{name}"), given)));
+            }
+            // Of its first argument's type.
+            ("isnull", [value, other]) if self.is_of_known_length(value) => {
+                let found = self
+                    .infer(value)
+                    .map_or_else(|| other.clone(), |found| cast("__as", found, other.clone()));
+                return Ok(Some(call("coalesce", vec![value.clone(), found])));
             }
             ("replicate", [value, _]) => {
                 let unbounded =

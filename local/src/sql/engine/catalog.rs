@@ -4,6 +4,7 @@
 //! whose name is the table's, `!`, its kind (P, U or I), `!` and its own.
 
 use super::{catalog_information, schemas};
+use crate::sql::types::SqlType;
 
 /// A view's name and the query behind it.
 pub(super) type View = (&'static str, &'static str);
@@ -27,16 +28,38 @@ const VIEWS: &[View] = &[
            WHERE o.type IN ('table', 'view') AND o.name NOT LIKE 'sqlite_%' AND s.schema_id NOT IN (3, 4)"#,
     ),
     (
-        "sys.objects",
+        "sys.!relations",
         r#"SELECT name, object_id, schema_id, 0 AS parent_object_id, type,
                   CASE type WHEN 'U' THEN 'USER_TABLE' ELSE 'VIEW' END AS type_desc, 0 AS is_ms_shipped
            FROM "sys.!objects""#,
     ),
-    ("sys.tables", r#"SELECT * FROM "sys.objects" WHERE type = 'U'"#),
-    ("sys.views", r#"SELECT * FROM "sys.objects" WHERE type = 'V'"#),
+    ("sys.tables", r#"SELECT * FROM "sys.!relations" WHERE type = 'U'"#),
+    ("sys.views", r#"SELECT * FROM "sys.!relations" WHERE type = 'V'"#),
+    (
+        "sys.objects",
+        r#"SELECT * FROM "sys.!relations"
+           UNION ALL
+           SELECT name, object_id, schema_id, parent_object_id, type,
+                  CASE type WHEN 'PK' THEN 'PRIMARY_KEY_CONSTRAINT' ELSE 'UNIQUE_CONSTRAINT' END, 0
+           FROM "sys.key_constraints"
+           UNION ALL
+           SELECT name, object_id, schema_id, parent_object_id, type, 'FOREIGN_KEY_CONSTRAINT', 0 FROM "sys.foreign_keys"
+           UNION ALL
+           SELECT name, object_id, schema_id, parent_object_id, type, type_desc, 0 FROM "sys.check_constraints"
+           UNION ALL
+           SELECT name, object_id, schema_id, parent_object_id, type, type_desc, 0 FROM "sys.default_constraints""#,
+    ),
+    // With what is known of the type of an expression's column, of which SQLite knows none.
+    (
+        "sys.!columns",
+        r#"SELECT o.object_id, o.schema_name, o.name AS table_name, c.cid, c.name COLLATE NOCASE AS name,
+                  CASE c.type WHEN '' THEN coalesce(__view_type(o.sql, c.cid), '') ELSE c.type END AS type,
+                  c."notnull" OR c.pk AS required, c.dflt_value, c.hidden
+           FROM "sys.!objects" AS o JOIN pragma_table_xinfo(o.place) AS c"#,
+    ),
     (
         "sys.sql_modules",
-        r#"SELECT object_id, sql AS definition FROM "sys.!objects" WHERE type = 'V'"#,
+        r#"SELECT object_id, __view_definition(sql) AS definition FROM "sys.!objects" WHERE type = 'V'"#,
     ),
     (
         "sys.types",
@@ -56,16 +79,16 @@ const VIEWS: &[View] = &[
     ),
     (
         "sys.columns",
-        r#"SELECT o.object_id, c.name COLLATE NOCASE AS name, c.cid + 1 AS column_id, t.system_type_id, t.user_type_id,
+        r#"SELECT c.object_id, c.name, c.cid + 1 AS column_id, t.system_type_id, t.user_type_id,
                   __type_size(c.type) AS max_length, __type_precision(c.type) AS precision,
                   __type_scale(c.type) AS scale,
                   CASE WHEN __type_name(c.type) LIKE '%char' THEN 'SQL_Latin1_General_CP1_CI_AS' END AS collation_name,
-                  NOT (c."notnull" OR c.pk) AS is_nullable, instr(c.type, 'IDENTITY(') > 0 AS is_identity,
+                  NOT c.required AS is_nullable, instr(c.type, 'IDENTITY(') > 0 AS is_identity,
                   c.hidden IN (2, 3) AS is_computed,
                   CASE WHEN c.dflt_value IS NULL OR instr(c.type, 'IDENTITY(') THEN 0
-                       ELSE o.object_id * 1000 + 500000000 + c.cid END AS default_object_id
-           FROM "sys.!objects" AS o JOIN pragma_table_xinfo(o.place) AS c
-                JOIN "sys.types" AS t ON t.name = coalesce(__type_name(c.type), 'nvarchar')"#,
+                       ELSE c.object_id * 1000 + 500000000 + c.cid END AS default_object_id
+           FROM "sys.!columns" AS c JOIN "sys.types" AS t ON t.name = coalesce(__type_name(c.type), 'nvarchar')
+           ORDER BY c.object_id, c.cid"#,
     ),
     (
         "sys.identity_columns",
@@ -174,6 +197,32 @@ const VIEWS: &[View] = &[
     ("sys.sequences", "SELECT '' AS name, 0 AS object_id, 0 AS schema_id WHERE false"),
     ("sys.triggers", "SELECT '' AS name, 0 AS object_id, 0 AS parent_id WHERE false"),
 ];
+
+/// The type that a column of the catalog has, which tells it by its name.
+pub(super) fn column_type(view: &str, column: &str) -> Option<SqlType> {
+    let name = column.to_lowercase();
+    let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+    Some(match name.as_str() {
+        "type" if view.ends_with("indexes") => SqlType::TinyInt,
+        "type" => SqlType::Char(2),
+        "system_type_id" | "precision" | "scale" | "key_ordinal" => SqlType::TinyInt,
+        "max_length" | "session_id" | "transaction_isolation_level" | "datetime_precision" => {
+            SqlType::SmallInt
+        }
+        "is_nullable" if view.starts_with("INFORMATION") => SqlType::VarChar(Some(3)),
+        "numeric_precision" => SqlType::TinyInt,
+        "ordinal_position" | "character_maximum_length" | "numeric_scale" => SqlType::Int,
+        "definition" | "filter_definition" | "view_definition" | "column_default" | "check_clause" => {
+            SqlType::NVarChar(None)
+        }
+        _ if name.starts_with("is_") || name.starts_with("has_") => SqlType::Bit,
+        _ if ends(&["_id"]) => SqlType::Int,
+        _ if ends(&["name", "_catalog", "_schema", "_type", "data_type", "_desc"]) => {
+            SqlType::NVarChar(Some(128))
+        }
+        _ => return None,
+    })
+}
 
 /// The statements that make the views, instead of those that an older endpoint left in the file.
 pub(super) fn views() -> String {

@@ -40,10 +40,7 @@ fn looked_up(view: &str, wanted: &str, key: &str, value: &Expr) -> String {
 /// The call as an expression; `None` when it is another kind of function.
 pub(super) fn call(name: &str, arguments: &[Expr]) -> Result<Option<Expr>, SqlError> {
     let name_type = SqlType::NVarChar(Some(128));
-    let literal = |at: usize| match arguments.get(at) {
-        Some(Expr::Value(found)) => found.value.clone().into_string(),
-        _ => None,
-    };
+    let literal = |at: usize| arguments.get(at).and_then(super::nodes::literal);
     let property = |known: &[(&str, &'static str)], at: usize| {
         let wanted = literal(at).unwrap_or_default().to_lowercase();
         known.iter().find(|(name, _)| *name == wanted).map_or("NULL", |(_, sql)| *sql)

@@ -15,14 +15,14 @@ pub(super) const VIEWS: &[View] = &[
     (
         "INFORMATION_SCHEMA.VIEWS",
         r#"SELECT __database() AS TABLE_CATALOG, schema_name AS TABLE_SCHEMA, name AS TABLE_NAME,
-                  sql AS VIEW_DEFINITION FROM "sys.!objects" WHERE type = 'V'"#,
+                  __view_definition(sql) AS VIEW_DEFINITION FROM "sys.!objects" WHERE type = 'V'"#,
     ),
     (
         "INFORMATION_SCHEMA.COLUMNS",
-        r#"SELECT __database() AS TABLE_CATALOG, o.schema_name AS TABLE_SCHEMA, o.name AS TABLE_NAME,
-                  c.name COLLATE NOCASE AS COLUMN_NAME, c.cid + 1 AS ORDINAL_POSITION,
+        r#"SELECT __database() AS TABLE_CATALOG, c.schema_name AS TABLE_SCHEMA, c.table_name AS TABLE_NAME,
+                  c.name AS COLUMN_NAME, c.cid + 1 AS ORDINAL_POSITION,
                   CASE WHEN NOT instr(c.type, 'IDENTITY(') THEN '(' || c.dflt_value || ')' END AS COLUMN_DEFAULT,
-                  CASE WHEN c."notnull" OR c.pk THEN 'NO' ELSE 'YES' END AS IS_NULLABLE,
+                  CASE WHEN c.required THEN 'NO' ELSE 'YES' END AS IS_NULLABLE,
                   __type_name(c.type) AS DATA_TYPE, __type_length(c.type) AS CHARACTER_MAXIMUM_LENGTH,
                   CASE WHEN t.max_length <= 17 AND t.precision > 0 AND t.name NOT LIKE '%date%' AND t.name <> 'time'
                        THEN __type_precision(c.type) END AS NUMERIC_PRECISION,
@@ -30,8 +30,7 @@ pub(super) const VIEWS: &[View] = &[
                        THEN __type_scale(c.type) END AS NUMERIC_SCALE,
                   CASE WHEN t.name LIKE '%date%' OR t.name = 'time' THEN __type_scale(c.type) END AS DATETIME_PRECISION,
                   CASE WHEN t.name LIKE '%char' THEN 'SQL_Latin1_General_CP1_CI_AS' END AS COLLATION_NAME
-           FROM "sys.!objects" AS o JOIN pragma_table_xinfo(o.place) AS c
-                LEFT JOIN "sys.types" AS t ON t.name = __type_name(c.type)"#,
+           FROM "sys.!columns" AS c LEFT JOIN "sys.types" AS t ON t.name = __type_name(c.type)"#,
     ),
     (
         "INFORMATION_SCHEMA.TABLE_CONSTRAINTS",

@@ -10,7 +10,8 @@ use super::{
     ddl::quote,
     elements::{Element, IndexElement},
     identity::next_identity,
-    nodes::plain,
+    nodes::{cast, plain},
+    scope::TableColumn,
     script::sql_type,
     session::Session,
 };
@@ -30,6 +31,23 @@ pub(super) struct Made {
     pub(super) indexes: Vec<IndexElement>,
     /// By column.
     pub(super) defaults: Vec<(String, String)>,
+    /// What expressions can name: the columns that are there, and those that are made.
+    pub(super) known: Vec<TableColumn>,
+}
+
+/// The columns that take values among a table's elements.
+pub(super) fn plain_columns(elements: &[Element]) -> Result<Vec<TableColumn>, SqlError> {
+    let one = |element: &Element| match element {
+        Element::Column(column) => {
+            let found = sql_type(&column.data_type);
+            Some(found.map(|found| TableColumn {
+                own: true,
+                ..TableColumn::named(&column.name.value, Some(found))
+            }))
+        }
+        _ => None,
+    };
+    elements.iter().filter_map(one).collect()
 }
 
 /// A column as SQLite's schema has it, but for its default.
@@ -64,9 +82,17 @@ impl Session {
                 made.columns.push(part);
             }
             Element::Computed { name, value } => {
-                let value = self.standalone(value)?;
-                let part = format!("{} GENERATED ALWAYS AS ({value}) VIRTUAL", quote(&name.value));
-                made.columns.push(part);
+                let (value, found) = self.standalone(value, &made.known)?;
+                let (column, value) = match found {
+                    Some(found) => {
+                        let type_name = found.declared().to_uppercase();
+                        let column = column_part(&name.value, &type_name, found, None, false);
+                        (column, cast("__as", found, value))
+                    }
+                    None => (quote(&name.value), value),
+                };
+                made.known.push(TableColumn { own: true, ..TableColumn::named(&name.value, found) });
+                made.columns.push(format!("{column} GENERATED ALWAYS AS ({value}) VIRTUAL"));
             }
             Element::Default { name, value, column } => {
                 let columns = self.columns_of(table)?;
@@ -89,7 +115,12 @@ impl Session {
                     columns: index_columns(&key.columns)?,
                 }),
                 TableConstraint::Check(check) => {
-                    made.constraints.push(self.check(table, check.name.as_ref(), &check.expr)?);
+                    made.constraints.push(self.check(
+                        table,
+                        check.name.as_ref(),
+                        &check.expr,
+                        &made.known,
+                    )?);
                 }
                 TableConstraint::ForeignKey(key) => {
                     let key = self.foreign_key(table, key.name.as_ref(), &key.columns, key, &made.key)?;
@@ -133,7 +164,7 @@ impl Session {
                     made.uniques.push(Unique { kind: 'U', name, columns: vec![column.name.value.clone()] });
                 }
                 ColumnOption::Check(check) => {
-                    let check = self.check(table, name.or(check.name.as_ref()), &check.expr)?;
+                    let check = self.check(table, name.or(check.name.as_ref()), &check.expr, &made.known)?;
                     made.constraints.push(check);
                 }
                 ColumnOption::ForeignKey(key) => {

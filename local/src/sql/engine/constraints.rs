@@ -9,7 +9,7 @@ use super::{
     failures::Doing,
     nodes::{cast, plain, text},
     schemas::{place_of_text, with_schema},
-    scope::{Tables, is_temporary, table_name},
+    scope::{TableColumn, Tables, infer, is_temporary, table_name},
     session::Session,
     translate::Translator,
 };
@@ -78,7 +78,7 @@ impl Session {
                 }
             });
         }
-        let value = self.standalone(bare)?;
+        let (value, _) = self.standalone(bare, &[])?;
         Ok(cast("__as", declared, value).to_string())
     }
 
@@ -101,8 +101,9 @@ impl Session {
         table: &str,
         name: Option<&Ident>,
         expr: &Expr,
+        columns: &[TableColumn],
     ) -> Result<String, SqlError> {
-        let expr = self.standalone(expr)?;
+        let (expr, _) = self.standalone(expr, columns)?;
         Ok(format!("{}CHECK ({expr})", constraint_name("CK", table, name)))
     }
 
@@ -126,16 +127,23 @@ impl Session {
         Ok(format!("{name}FOREIGN KEY ({}) {references}", columns.join(", ")))
     }
 
-    /// An expression that is kept in the schema: it may not name variables.
-    pub(super) fn standalone(&mut self, expr: &Expr) -> Result<Expr, SqlError> {
-        let (tables, standing, variables) = (Tables::default(), self.standing(), Default::default());
+    /// An expression over a table's columns that is kept in the schema, and its type, if it tells it. It may not name
+    /// variables.
+    pub(super) fn standalone(
+        &mut self,
+        expr: &Expr,
+        columns: &[TableColumn],
+    ) -> Result<(Expr, Option<SqlType>), SqlError> {
+        let tables = Tables { found: vec![(String::new(), columns.to_vec())] };
+        let (standing, variables) = (self.standing(), Default::default());
         let mut translator = Translator::new(&tables, &variables, &standing);
         let mut expr = expr.clone();
         translator.apply(&mut expr)?;
         if expr.to_string().starts_with("@") {
             return Err(undeclared(expr));
         }
-        Ok(expr)
+        let found = infer(&expr, &tables, &variables);
+        Ok((expr, found))
     }
 
     pub(super) fn references(
@@ -208,7 +216,10 @@ impl Session {
             .map(|(name, down)| format!("{}{}", quote(name), if *down { " DESC" } else { "" }))
             .collect();
         let filter = match &index.filter {
-            Some(predicate) => format!(" WHERE {}", self.standalone(predicate)?),
+            Some(predicate) => {
+                let columns = self.columns_of(table)?;
+                format!(" WHERE {}", self.standalone(predicate, &columns)?.0)
+            }
             None => String::new(),
         };
         let unique = if index.unique { "UNIQUE " } else { "" };

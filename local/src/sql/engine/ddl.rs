@@ -5,7 +5,7 @@ use sqlparser::ast::{
 };
 
 use super::{
-    columns::Made,
+    columns::{Made, plain_columns},
     constraints::index_columns,
     elements::Element,
     failures::Doing,
@@ -83,7 +83,7 @@ impl Session {
         if !self.columns_of(&table)?.is_empty() {
             return Err(already_there(&plain(name)));
         }
-        let mut made = Made::default();
+        let mut made = Made { known: plain_columns(elements)?, ..Made::default() };
         let key = elements.iter().find_map(|element| match element {
             Element::Constraint(constraint) => match constraint.as_ref() {
                 TableConstraint::PrimaryKey(key) => Some(index_columns(&key.columns)),

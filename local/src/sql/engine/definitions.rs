@@ -1,6 +1,9 @@
-//! What a table's SQL, as SQLite keeps it, tells of its constraints: their names, and the checks themselves.
+//! What SQLite's text of an object tells beyond SQLite: the names of a table's constraints, the types of a view's columns.
+
+use serde::{Deserialize, Serialize};
 
 use super::schema::Definition;
+use crate::sql::types::SqlType;
 
 const CONSTRAINT: &str = "CONSTRAINT \"";
 
@@ -34,6 +37,35 @@ pub(super) fn checks(sql: &str) -> Vec<(String, String)> {
     definition.iter().flat_map(|definition| &definition.parts).filter_map(one).collect()
 }
 
+/// What SQLite does not keep of a view: it is a comment behind the view's name.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Note {
+    /// Its columns' types as they are declared, where they are known.
+    pub(super) types: Vec<Option<String>>,
+    /// The view in T-SQL.
+    pub(super) definition: String,
+}
+
+const NOTE: &str = "/*note:";
+
+impl Note {
+    pub(super) fn of(types: impl Iterator<Item = Option<SqlType>>, definition: String) -> Self {
+        Note { types: types.map(|found| found.map(SqlType::declared)).collect(), definition }
+    }
+
+    pub(super) fn comment(&self) -> String {
+        let text = serde_json::json!(self).to_string();
+        // A solidus may be written so in JSON: the comment ends nowhere else.
+        format!("{NOTE}{}*/", text.replace("*/", "*\\/"))
+    }
+
+    /// The note in a view's SQL.
+    pub(super) fn read(sql: &str) -> Option<Self> {
+        let (_, rest) = sql.split_once(NOTE)?;
+        serde_json::from_str(rest.split_once("*/")?.0).ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +86,18 @@ mod tests {
         assert_eq!(default_name(sql, "A").as_deref(), Some("DF_a"));
         assert_eq!(default_name(sql, "b"), None);
         assert_eq!(checks(sql), [("CK".to_owned(), "(a > 0)".to_owned())]);
+    }
+
+    #[test]
+    fn a_views_note_comes_back_whatever_is_in_it() {
+        let definition = "CREATE VIEW v AS SELECT '*/ /*note:{' AS \"a\\b\"".to_owned();
+        let note = Note::of([Some(SqlType::Decimal(9, 2)), None].into_iter(), definition.clone());
+        let sql = format!("CREATE VIEW \"v\" {} AS SELECT 1 /*note:x*/", note.comment());
+        let found = Note::read(&sql).expect("a note");
+        assert_eq!(
+            (found.types, found.definition),
+            (vec![Some("decimal(9,2)".to_owned()), None], definition)
+        );
+        assert!(Note::read("CREATE VIEW v AS SELECT 1").is_none());
     }
 }

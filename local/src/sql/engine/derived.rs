@@ -2,7 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr, TableAlias, TableFactor, Visit, Visitor};
+use sqlparser::ast::{
+    Expr, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias,
+    TableFactor, TableWithJoins, Visit, Visitor,
+};
 
 use super::scope::{TableColumn, Tables, Variables, infer, last_part};
 use crate::sql::types::SqlType;
@@ -45,6 +48,17 @@ impl Visitor for Derived<'_> {
     }
 }
 
+/// The name that a source's columns can have before them.
+fn shown(source: &TableFactor) -> Option<String> {
+    match source {
+        TableFactor::Table { name, alias: None, .. } => Some(last_part(name)),
+        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
+            Some(alias.name.value.clone())
+        }
+        _ => None,
+    }
+}
+
 impl Tables {
     /// Learns the columns of common table expressions and derived tables, once the tables are known.
     pub(crate) fn derive(&mut self, node: &impl Visit, variables: &Variables) {
@@ -67,6 +81,38 @@ impl Tables {
         columns.any(|found| found.own && found.name.eq_ignore_ascii_case(&column.value))
     }
 
+    /// The columns that a `*` stands for, or the `*` of one table; `None` where a table is not known.
+    pub(crate) fn behind_star(
+        &self,
+        select: &Select,
+        item: &SelectItem,
+    ) -> Option<Vec<(String, Option<SqlType>)>> {
+        let wanted = match item {
+            SelectItem::Wildcard(_) => None,
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+                Some(last_part(name))
+            }
+            _ => return None,
+        };
+        let joined = |from: &TableWithJoins| {
+            let joins: Vec<_> = from.joins.iter().map(|join| shown(&join.relation)).collect();
+            [shown(&from.relation)].into_iter().chain(joins).collect::<Vec<_>>()
+        };
+        let mut columns = Vec::new();
+        for source in select.from.iter().flat_map(joined) {
+            let source = source?;
+            if wanted.as_ref().is_some_and(|wanted| !wanted.eq_ignore_ascii_case(&source)) {
+                continue;
+            }
+            let (_, known) = self.found.iter().rfind(|(known, _)| known.eq_ignore_ascii_case(&source))?;
+            let one = |column: &TableColumn| {
+                (column.name.clone(), Some(column.sql_type).filter(|_| column.declared))
+            };
+            columns.extend(known.iter().map(one));
+        }
+        Some(columns)
+    }
+
     /// The columns of a query, where its form tells their types.
     fn columns_of(&self, query: &Query, names: &[Ident], variables: &Variables) -> Vec<TableColumn> {
         let mut columns = Vec::new();
@@ -75,17 +121,8 @@ impl Tables {
             body = left;
         }
         let mut add = |name: &str, sql_type: Option<SqlType>| {
-            let name = names.get(columns.len()).map_or(name, |name| &name.value).to_owned();
-            columns.push(TableColumn {
-                name,
-                sql_type: sql_type.unwrap_or(SqlType::NVarChar(None)),
-                declared: sql_type.is_some(),
-                identity: None,
-                default: None,
-                required: false,
-                computed: false,
-                own: false,
-            });
+            let name = names.get(columns.len()).map_or(name, |name| &name.value);
+            columns.push(TableColumn::named(name, sql_type));
         };
         let of = |expr: &Expr| infer(expr, self, variables);
         match body {
@@ -108,23 +145,10 @@ impl Tables {
                             }
                             _ => add("", of(expr)),
                         },
-                        // `*` of one table; of several, their names would have to be told apart.
-                        _ => {
-                            let shown = match select.from.first().map(|from| &from.relation) {
-                                Some(TableFactor::Table { name, alias, .. }) => alias
-                                    .as_ref()
-                                    .map_or_else(|| last_part(name), |alias| alias.name.value.clone()),
-                                Some(TableFactor::Derived { alias: Some(alias), .. }) => {
-                                    alias.name.value.clone()
-                                }
-                                _ => return Vec::new(),
-                            };
-                            let known =
-                                self.found.iter().rfind(|(known, _)| known.eq_ignore_ascii_case(&shown));
-                            for column in known.iter().flat_map(|(_, columns)| columns) {
-                                add(&column.name, Some(column.sql_type).filter(|_| column.declared));
-                            }
-                        }
+                        wildcard => match self.behind_star(select, wildcard) {
+                            Some(columns) => columns.iter().for_each(|(name, found)| add(name, *found)),
+                            None => return Vec::new(),
+                        },
                     }
                 }
             }

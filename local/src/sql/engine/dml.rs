@@ -7,9 +7,10 @@ use sqlparser::ast::{
 };
 
 use super::{
+    described::names,
     failures::Doing,
     nodes::{plain, text},
-    query::{Rows, Translated, names},
+    query::{Rows, Translated},
     schemas::{is_catalog, with_schema},
     scope::{TableColumn, Tables, arguments, infer, last_part, table_columns, table_name},
     session::Session,

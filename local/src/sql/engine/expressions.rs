@@ -7,12 +7,13 @@ use sqlparser::ast::{
 
 use super::{
     collation,
-    nodes::{call, cast, number, text},
+    nodes::{call, cast, literal, national, number, text},
     scope::last_part,
     script::sql_type,
     translate::Translator,
 };
 use crate::sql::{
+    codepage::narrow,
     errors::{SqlError, error, not_supported, syntax, undeclared},
     types::SqlType,
 };
@@ -92,8 +93,10 @@ impl Translator<'_> {
                 }
             }
             Expr::Value(literal) => match &mut literal.value {
-                Literal::NationalStringLiteral(text) => {
-                    literal.value = Literal::SingleQuotedString(std::mem::take(text));
+                Literal::NationalStringLiteral(written) => national(written),
+                Literal::SingleQuotedString(written) => {
+                    // A varchar has the characters of its code page only.
+                    *written = narrow(written);
                     return Ok(());
                 }
                 Literal::Number(digits, _) if digits.starts_with('$') => number(&digits[1..]),
@@ -151,8 +154,8 @@ impl Translator<'_> {
             Expr::Convert { is_try, expr: inner, data_type: Some(data_type), styles, .. } => {
                 let to = cast_type(data_type)?;
                 let value = match styles.as_slice() {
-                    [] => self.shown(inner, to),
-                    [style, ..] => self.in_style(inner, to, style.clone()),
+                    [style, ..] if self.has_styles(inner, style) => self.in_style(inner, to, style.clone()),
+                    _ => self.shown(inner, to),
                 };
                 cast(if *is_try { "__try_as" } else { "__as" }, to, value)
             }
@@ -171,7 +174,7 @@ impl Translator<'_> {
             Expr::Ceil { expr: inner, .. } => call("__ceiling", vec![(**inner).clone()]),
             Expr::Floor { expr: inner, .. } => call("__floor", vec![(**inner).clone()]),
             Expr::AtTimeZone { timestamp, time_zone } => match time_zone.as_ref() {
-                Expr::Value(zone) if zone.value == Literal::SingleQuotedString("UTC".to_owned()) => {
+                zone if literal(zone).is_some_and(|zone| zone.eq_ignore_ascii_case("UTC")) => {
                     cast("__as", SqlType::DateTimeOffset(7), (**timestamp).clone())
                 }
                 zone => return Err(not_supported(format!("AT TIME ZONE {zone}"))),
@@ -220,15 +223,30 @@ impl Translator<'_> {
                 self.in_style(value, to, number("0"))
             }
             // With all the digits of its type.
-            Some(SqlType::Decimal(_, scale) | SqlType::DateTimeOffset(scale)) if to.is_text() => {
+            Some(SqlType::Decimal(_, scale)) if to.is_text() => {
+                let length = to.length().map_or_else(|| "-1".to_owned(), |length| length.to_string());
+                let name = text(to.name());
+                call("__decimal_text", vec![value.clone(), number(&scale.to_string()), number(&length), name])
+            }
+            Some(SqlType::DateTimeOffset(scale)) if to.is_text() => {
                 call("__digits", vec![value.clone(), number(&scale.to_string())])
             }
+            Some(from) if from.is_text() && to.is_binary() || from.is_binary() && to.is_text() => call(
+                "__recoded",
+                vec![value.clone(), text(if from.is_text() { from.name() } else { to.name() })],
+            ),
             Some(SqlType::Money | SqlType::SmallMoney) if to.is_text() => {
                 call("__digits", vec![value.clone(), number("2")])
             }
             Some(from) if to.is_text() && from.is_moment() => self.in_style(value, to, number("121")),
             _ => value.clone(),
         }
+    }
+
+    /// Whether a style changes what a value becomes: it does of moments, and of bytes where it is not 0.
+    fn has_styles(&self, value: &Expr, style: &Expr) -> bool {
+        let zero = literal(style).is_some_and(|style| style == "0");
+        self.infer(value).is_none_or(|found| found.is_moment() || !found.is_number() && !zero)
     }
 
     fn in_style(&self, value: &Expr, to: SqlType, style: Expr) -> Expr {

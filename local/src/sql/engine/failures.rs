@@ -2,7 +2,9 @@
 
 use rusqlite::{Connection, Error, ErrorCode, ffi};
 
-use super::schemas::with_schema;
+use sqlparser::ast::Ident;
+
+use super::{definitions::checks, schemas::with_schema, scope::table_columns};
 use crate::sql::errors::{
     SqlError, deadlock, error, invalid_column, invalid_object, lock_timeout, not_supported, syntax,
     undeclared_table,
@@ -74,9 +76,13 @@ pub(crate) fn told(failure: &Error, doing: &Doing, connection: &Connection) -> S
         return unique(columns, connection);
     }
     if let Some(name) = after("CHECK constraint failed:") {
+        let place = checked(connection, name).map_or_else(String::new, |(table, column)| {
+            let column = column.map_or_else(String::new, |column| format!(", column '{column}'"));
+            format!(", table \"{}\"{column}", with_schema(&table))
+        });
         let message = format!(
             "The {verb} statement conflicted with the CHECK constraint \"{name}\". The conflict occurred in database \
-             \"{database}\"."
+             \"{database}\"{place}."
         );
         return error(547, message);
     }
@@ -104,6 +110,29 @@ pub(crate) fn told(failure: &Error, doing: &Doing, connection: &Connection) -> S
         return found;
     }
     not_supported(format!("SQLite said: {text}"))
+}
+
+/// The table of a check, and its column where it is about one only.
+fn checked(connection: &Connection, name: &str) -> Option<(String, Option<String>)> {
+    let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND instr(sql, ?1) \
+               UNION ALL SELECT name, sql FROM sqlite_temp_schema WHERE type = 'table' AND instr(sql, ?1)";
+    let find = || -> rusqlite::Result<Option<(String, Option<String>)>> {
+        let mut tables = connection.prepare(sql)?;
+        for table in
+            tables.query_map([name], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
+        {
+            let (table, sql) = table?;
+            let Some((_, check)) = checks(&sql).into_iter().find(|(known, _)| known == name) else {
+                continue;
+            };
+            let mut columns = table_columns(connection, &table)?;
+            columns.retain(|column| check.contains(&Ident::with_quote('"', &column.name).to_string()));
+            let only = if columns.len() == 1 { columns.pop() } else { None };
+            return Ok(Some((table, only.map(|column| column.name))));
+        }
+        Ok(None)
+    };
+    find().ok().flatten()
 }
 
 /// 2627 for a constraint, 2601 for an index: the index over those columns tells by its name.

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use sqlparser::ast::{Expr, ForClause, ForJson, Ident, Query, SelectItem, SetExpr};
 
 use super::{
+    described::{names, projection},
     json::{quoted, written},
     nodes::{call, query_of, text},
-    query::{names, projection},
     scope::last_part,
     translate::Translator,
 };

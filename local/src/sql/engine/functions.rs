@@ -13,7 +13,7 @@ use super::{
     arithmetic::{exactly, operate},
     collation,
     dates::{date_add, date_diff, date_part, moment},
-    definitions::{checks, default_name, reference_name},
+    definitions::{Note, checks, default_name, reference_name},
     for_json,
     format::styled,
     library,
@@ -21,6 +21,7 @@ use super::{
     names::type_shape,
     query::{ANSWER_LIMIT, too_large},
     schemas::place_of_text,
+    storage::recoded,
     texts::on_text,
 };
 use crate::sql::{
@@ -174,6 +175,24 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
                 .map_or_else(|| number.clone(), |scaled| Value::Text(convert::written(scaled, scale))),
         })
     })?;
+    add("__decimal_text", 4, pure, |v| {
+        match convert::scaled(&v[0], u8::try_from(whole(&v[1])).unwrap_or(0)) {
+            None => Ok(v[0].clone()),
+            Some(scaled) => {
+                let shown = convert::written(scaled, u8::try_from(whole(&v[1])).unwrap_or(0));
+                match usize::try_from(whole(&v[2])) {
+                    Ok(most) if shown.len() > most => {
+                        let name = text(&v[3]);
+                        let message =
+                            format!("Arithmetic overflow error converting numeric to data type {name}.");
+                        Err(error(8115, message))
+                    }
+                    _ => Ok(Value::Text(shown)),
+                }
+            }
+        }
+    })?;
+    add("__recoded", 2, pure, |v| Ok(recoded(&v[0], &text(&v[1]))))?;
     add("__replicate", 3, pure, |v| {
         let Some(count) = usize::try_from(whole(&v[1])).ok().filter(|_| v[1] != Value::Null) else {
             return Ok(Value::Null);
@@ -210,6 +229,15 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     add("__object_name", 1, pure, |v| on_text(&v[0], |t| Value::Text(place_of_text(t))))?;
     add("__default_name", 2, pure, |v| {
         Ok(default_name(&text(&v[0]), &text(&v[1])).map_or(Value::Null, Value::Text))
+    })?;
+    add("__view_type", 2, pure, |v| {
+        let note = Note::read(&text(&v[0]));
+        let at = usize::try_from(whole(&v[1])).unwrap_or(usize::MAX);
+        let found = note.and_then(|note| note.types.into_iter().nth(at).flatten());
+        Ok(found.map_or(Value::Null, Value::Text))
+    })?;
+    add("__view_definition", 1, pure, |v| {
+        Ok(Note::read(&text(&v[0])).map_or_else(|| v[0].clone(), |note| Value::Text(note.definition)))
     })?;
     add("__checks", 1, pure, |v| {
         on_text(&v[0], |sql| {

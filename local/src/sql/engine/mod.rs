@@ -24,6 +24,7 @@ mod dates;
 mod ddl;
 mod definitions;
 mod derived;
+mod described;
 mod dml;
 mod elements;
 mod expressions;

@@ -3,7 +3,7 @@
 use sqlparser::{
     ast::{
         Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-        ObjectName, ObjectNamePart, Query, Statement, Top, TopQuantity, Value as Literal,
+        ObjectName, ObjectNamePart, Query, Statement, Top, TopQuantity, UnaryOperator, Value as Literal,
     },
     dialect::MsSqlDialect,
     parser::Parser,
@@ -37,6 +37,20 @@ pub(crate) fn number(digits: &str) -> Expr {
 
 pub(crate) fn text(text: &str) -> Expr {
     Expr::Value(Literal::SingleQuotedString(text.to_owned()).into())
+}
+
+/// An nvarchar. To SQLite all text is alike: a sign that does nothing to it tells it from a varchar, which has none.
+pub(crate) fn national(written: &str) -> Expr {
+    Expr::UnaryOp { op: UnaryOperator::Plus, expr: Box::new(text(written)) }
+}
+
+/// What stands in a literal.
+pub(crate) fn literal(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::UnaryOp { op: UnaryOperator::Plus, expr } => literal(expr),
+        Expr::Value(found) => found.value.clone().into_string(),
+        _ => None,
+    }
 }
 
 /// A call of a function of SQLite or of this endpoint.

@@ -1,27 +1,26 @@
 //! Queries: translated, run, and their rows with the types of their columns.
 
 use rusqlite::types::Value;
-use sqlparser::ast::{Expr, Query, Select, SelectItem, SetExpr};
+use sqlparser::ast::Query;
 
 use super::{
+    described::{Described, columns, described},
     failures::Doing,
     nodes::plain,
-    scope::{TableColumn, Tables, infer, table_columns},
+    scope::{TableColumn, Tables, table_columns},
     session::Session,
     translate::Translator,
 };
 use crate::sql::{
-    convert,
     errors::{SqlError, error},
     tokens::Column,
-    types::SqlType,
 };
 
 /// A translated statement: SQLite's text, and what is known of its result's columns.
 pub(crate) struct Translated {
     pub(crate) sql: String,
-    /// Names and types; `None` where `*` hides them.
-    pub(crate) columns: Option<Vec<(String, Option<SqlType>)>>,
+    /// Names and types; `None` where they are not all known.
+    pub(crate) columns: Option<Vec<Described>>,
     pub(crate) doing: Doing,
     pub(crate) locks: bool,
 }
@@ -43,44 +42,6 @@ fn kept_size(value: &Value) -> usize {
             Value::Blob(bytes) => bytes.len(),
             _ => 0,
         }
-}
-
-/// Whether a value is no longer than its type: a conversion would cut it.
-fn is_within(value: &Value, sql_type: SqlType) -> bool {
-    let length = match value {
-        Value::Text(text) if sql_type.is_text() => text.encode_utf16().count(),
-        Value::Blob(bytes) if sql_type.is_binary() => bytes.len(),
-        _ => return true,
-    };
-    sql_type.length().is_none_or(|limit| length <= usize::from(limit))
-}
-
-/// The first SELECT of a query: it names the columns.
-pub(super) fn projection(body: &SetExpr) -> Option<&Select> {
-    match body {
-        SetExpr::Select(select) => Some(select),
-        SetExpr::SetOperation { left, .. } => projection(left),
-        SetExpr::Query(query) => projection(&query.body),
-        _ => None,
-    }
-}
-
-/// The names of a result's columns; `None` where a `*` hides how many there are.
-pub(crate) fn names(items: &[SelectItem]) -> Option<Vec<String>> {
-    items
-        .iter()
-        .map(|item| match item {
-            SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
-            SelectItem::UnnamedExpr(Expr::Identifier(ident)) if !ident.value.starts_with('@') => {
-                Some(ident.value.clone())
-            }
-            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => {
-                parts.last().map(|ident| ident.value.clone())
-            }
-            SelectItem::UnnamedExpr(_) => Some(String::new()),
-            _ => None,
-        })
-        .collect()
 }
 
 impl Session {
@@ -105,7 +66,6 @@ impl Session {
     }
 
     pub(crate) fn translate_query(&mut self, query: &Query) -> Result<Translated, SqlError> {
-        let names = projection(&query.body).map(|select| names(&select.projection));
         let json = query.for_clause.is_some();
         let tables = self.tables(query)?;
         let standing = self.standing();
@@ -115,22 +75,12 @@ impl Session {
             std::ops::ControlFlow::<()>::Continue(())
         });
         let mut translator = Translator::new(&tables, &self.variables, &standing);
+        let untranslated = query;
         let mut query = query.clone();
         translator.apply(&mut query)?;
-        let types = projection(&query.body).map(|select| {
-            select.projection.iter().map(|item| match item {
-                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
-                    infer(expr, &tables, &self.variables)
-                }
-                _ => None,
-            })
-        });
         // FOR JSON makes one column of all.
-        let names = names.flatten().filter(|_| !json);
-        let columns = match (names, types) {
-            (Some(names), Some(types)) => Some(names.into_iter().zip(types).collect()),
-            _ => None,
-        };
+        let columns =
+            if json { None } else { columns(&untranslated.body, &query.body, &tables, &self.variables) };
         Ok(Translated {
             sql: query.to_string(),
             columns,
@@ -197,30 +147,7 @@ impl Session {
             }
             rows.push(row);
         }
-        let known = translated.columns.as_ref().filter(|known| known.len() == width);
-        let columns = declared
-            .into_iter()
-            .enumerate()
-            .map(|(at, (sqlite_name, declared))| {
-                let (name, inferred) = known.map_or((sqlite_name, None), |known| known[at].clone());
-                let guess = || SqlType::of_values(rows.iter().map(|row: &Vec<Value>| &row[at]));
-                let known = declared.map(|(sql_type, ..)| sql_type).or(inferred);
-                // A type that a value does not fit is a type wrongly guessed; a length, too.
-                let known =
-                    known.map(|sql_type| match rows.iter().all(|row| is_within(&row[at], sql_type)) {
-                        true => sql_type,
-                        false => sql_type.with_length(None),
-                    });
-                let fits = known.filter(|sql_type| {
-                    rows.iter().all(|row| convert::convert(row[at].clone(), *sql_type).is_ok())
-                });
-                // An outer join makes NULL of a column that is never NULL.
-                let required = declared.is_some_and(|(_, required, _)| required)
-                    && rows.iter().all(|row| row[at] != Value::Null);
-                let identity = declared.is_some_and(|(.., identity)| identity);
-                Column { name, sql_type: fits.unwrap_or_else(guess), required, identity }
-            })
-            .collect();
+        let columns = described(translated.columns.as_deref(), declared, &rows);
         Ok((columns, rows))
     }
 }

@@ -5,8 +5,8 @@ use sqlparser::ast::{
 };
 
 use super::{
+    described::{names, projection},
     nodes::{call, number, query_of, quoted_name},
-    query::{names, projection},
     scope::last_part,
 };
 use crate::sql::errors::SqlError;

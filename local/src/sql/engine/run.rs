@@ -42,7 +42,10 @@ impl Session {
                 return Err(too_large());
             }
             match self.step(step) {
-                Ok(Next::Go) => self.last_error = 0,
+                Ok(Next::Go) => {
+                    self.last_error = 0;
+                    self.row_count = counted(&step.action).unwrap_or(self.row_count);
+                }
                 Ok(next) => return Ok(next),
                 Err(mut found) => {
                     if found.line == 0 {
@@ -83,10 +86,12 @@ impl Session {
             }
             Action::If { condition, then, otherwise } => {
                 let branch = if self.condition(condition)? { then } else { otherwise };
+                self.row_count = 0;
                 return self.steps(branch);
             }
             Action::While { condition, body } => {
                 while self.condition(condition)? {
+                    self.row_count = 0;
                     if self.interrupt.is_raised() {
                         return Err(self.cancelled());
                     }
@@ -293,6 +298,29 @@ impl Session {
         let class = convert::float(&self.value(severity)?.value).unwrap_or(16.0).clamp(0.0, 18.0) as u8;
         let state = convert::float(&self.value(state)?.value).unwrap_or(1.0).clamp(0.0, 255.0) as u8;
         Ok(SqlError { class, state, ..error(50_000, text) })
+    }
+}
+
+/// What @@ROWCOUNT is after a statement that counts no rows itself.
+fn counted(action: &Action) -> Option<i64> {
+    match action {
+        Action::Assign(..) => Some(1),
+        Action::Declare(declared) if declared.iter().any(|(.., value)| value.is_some()) => Some(1),
+        Action::Statement(statement) => match statement.as_ref() {
+            Statement::Query(_) | Statement::Insert(_) => None,
+            _ => Some(0),
+        },
+        Action::Begin
+        | Action::Commit
+        | Action::Rollback(_)
+        | Action::Save(_)
+        | Action::Option(..)
+        | Action::Print(_)
+        | Action::RaiseError(..)
+        | Action::CreateTable(..)
+        | Action::AlterTable(..)
+        | Action::CreateIndex(..) => Some(0),
+        _ => None,
     }
 }
 

@@ -9,11 +9,13 @@ use sqlparser::ast::{
 };
 
 use super::{
+    catalog::column_type,
     expressions::cast_type,
     functions::OWN,
     library::{self, Gives},
+    nodes::literal,
     precision::{arithmetic, operator_of},
-    schemas::place,
+    schemas::{is_catalog, place},
 };
 use crate::sql::types::SqlType;
 
@@ -32,7 +34,7 @@ pub(crate) type Variables = HashMap<String, Variable>;
 pub(crate) struct TableColumn {
     pub(crate) name: String,
     pub(crate) sql_type: SqlType,
-    /// Whether that is its declared type: a view's computed column has none.
+    /// Whether that is its type: of an expression it is not always known.
     pub(crate) declared: bool,
     /// NOT NULL, or of the primary key.
     pub(crate) required: bool,
@@ -45,17 +47,36 @@ pub(crate) struct TableColumn {
     pub(crate) own: bool,
 }
 
+impl TableColumn {
+    /// A column of which no more is known than its name and, if that, its type.
+    pub(crate) fn named(name: &str, sql_type: Option<SqlType>) -> Self {
+        TableColumn {
+            name: name.to_owned(),
+            sql_type: sql_type.unwrap_or(SqlType::NVarChar(None)),
+            declared: sql_type.is_some(),
+            identity: None,
+            default: None,
+            required: false,
+            computed: false,
+            own: false,
+        }
+    }
+}
+
 /// The columns of a table; empty when there is no such table.
 pub(crate) fn table_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<TableColumn>> {
     // Asked several times for each statement: prepared once for a session.
     let mut statement = connection.prepare_cached(
-        "SELECT name, type, dflt_value, hidden, \"notnull\" OR pk > 0 FROM pragma_table_xinfo(?1) ORDER BY cid",
+        "SELECT name, CASE type WHEN '' THEN coalesce((SELECT __view_type(sql, cid) FROM sqlite_schema \
+         WHERE type = 'view' AND name = ?1 COLLATE NOCASE), '') ELSE type END, \
+         dflt_value, hidden, \"notnull\" OR pk > 0 FROM pragma_table_xinfo(?1) ORDER BY cid",
     )?;
     let rows = statement.query_map([table], |row| {
-        let declared: String = row.get(1)?;
-        let sql_type = SqlType::parse(&declared);
+        let (name, declared): (String, String) = (row.get(0)?, row.get(1)?);
+        let known = || if is_catalog(table) { column_type(table, &name) } else { None };
+        let sql_type = SqlType::parse(&declared).or_else(known);
         Ok(TableColumn {
-            name: row.get(0)?,
+            name,
             sql_type: sql_type.unwrap_or(SqlType::NVarChar(None)),
             declared: sql_type.is_some(),
             identity: identity(&declared),
@@ -169,14 +190,22 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
                 None if digits.parse::<i32>().is_ok() => Some(SqlType::Int),
                 None => Some(SqlType::BigInt),
             },
-            Literal::SingleQuotedString(text) => Some(SqlType::NVarChar(
-                u16::try_from(text.encode_utf16().count().max(1)).ok().filter(|n| *n <= 4000),
-            )),
+            Literal::SingleQuotedString(text) => {
+                let length = u16::try_from(text.encode_utf16().count().max(1)).ok();
+                Some(SqlType::VarChar(length.filter(|length| *length <= 8000)))
+            }
             Literal::HexStringLiteral(_) => Some(SqlType::VarBinary(Some(8000))),
             _ => None,
         },
         Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => of(inner),
-        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => of(expr),
+        Expr::UnaryOp { op: UnaryOperator::Plus, expr } => match of(expr)? {
+            // As `national` makes it.
+            SqlType::VarChar(length) if literal(expr).is_some() => {
+                Some(SqlType::NVarChar(length.filter(|length| *length <= 4000)))
+            }
+            other => Some(other),
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => of(expr),
         Expr::BinaryOp { left, op: BinaryOperator::BitwiseAnd | BinaryOperator::BitwiseOr, right } => {
             Some(of(left)?.stronger(of(right)?))
         }

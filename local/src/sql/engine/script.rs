@@ -93,12 +93,21 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Step>, SqlError> {
     if let Some((word, line)) = misplaced(&tokens) {
         return Err(SqlError { line, ..syntax(word) });
     }
+    let end =
+        tokens.iter().rev().map(|token| &token.token).find(|token| !matches!(token, Token::Whitespace(_)));
+    let end = end.map_or_else(String::new, Token::to_string);
     let mut recursions = Vec::new();
     let adapted = adapted(tokens, &mut recursions);
     let parser = Parser::new(&dialect).with_recursion_limit(40).with_tokens_with_locations(adapted);
     let mut script = Script::new(parser, recursions);
     let mut steps = Vec::new();
-    script.steps(&mut steps, &[], 0)?;
+    script.steps(&mut steps, &[], 0).map_err(|found| match found.message.as_str() {
+        // Where more was expected, SQL Server names what there is last.
+        "Incorrect syntax near 'EOF'." => {
+            SqlError { line: found.line, ..error(102, format!("Incorrect syntax near '{end}'.")) }
+        }
+        _ => found,
+    })?;
     Ok(steps)
 }
 

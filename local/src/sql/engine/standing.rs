@@ -81,8 +81,8 @@ impl Standing {
             caught(SqlType::Int, self.caught.as_ref().map(|found| number(&pick(found).to_string())))
         };
         let literal = |at: usize| match arguments.get(at) {
-            Some(Expr::Value(found)) => found.value.clone().into_string(),
-            _ => None,
+            Some(found) => super::nodes::literal(found),
+            None => None,
         };
         Ok(Some(match name {
             "scope_identity" => self.last_identity(),

@@ -54,9 +54,6 @@ impl<'a> Script<'a> {
 
     pub(super) fn unexpected<T>(&self) -> Parsed<T> {
         let mut found = syntax(&self.parser.peek_token_ref().token);
-        if matches!(self.parser.peek_token_ref().token, Token::EOF) {
-            found.message = "Incorrect syntax near the end of the batch.".to_owned();
-        }
         found.line = self.line();
         Err(found)
     }

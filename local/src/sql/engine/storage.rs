@@ -9,7 +9,11 @@ use super::{
     library::{Answer, Entry, Gives, entry},
     names::byte_length,
 };
-use crate::sql::{codepage::to_1252, errors::error, types::SqlType};
+use crate::sql::{
+    codepage::{from_1252, to_1252},
+    errors::error,
+    types::SqlType,
+};
 
 /// Both take the value's declared type as well, which the translation puts behind it.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -31,6 +35,25 @@ pub(super) const ENTRIES: &[Entry] = &[
         hashed(&text(&v[0]), &bytes)
     }),
 ];
+
+/// The bytes of a text of that type, or the text that bytes are in its encoding.
+pub(super) fn recoded(value: &Value, type_name: &str) -> Value {
+    let wide = type_name.starts_with('n');
+    match value {
+        Value::Null => Value::Null,
+        Value::Blob(bytes) if wide => {
+            // A byte too many is half a character.
+            let units: Vec<u16> =
+                bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+            Value::Text(String::from_utf16_lossy(&units))
+        }
+        Value::Blob(bytes) => Value::Text(bytes.iter().map(|byte| from_1252(*byte)).collect()),
+        other => {
+            let sql_type = if wide { SqlType::NVarChar(None) } else { SqlType::VarChar(None) };
+            Value::Blob(bytes_of(other, Some(sql_type)))
+        }
+    }
+}
 
 /// Text in its type's encoding.
 fn bytes_of(value: &Value, sql_type: Option<SqlType>) -> Vec<u8> {

@@ -10,9 +10,9 @@ use sqlparser::ast::{
 
 use super::{
     apply::Applied,
+    described::names,
     expressions::{collated, is_column},
     nodes::{number, query_of, quoted_name, top_rows},
-    query::names,
     scope::{Tables, Variables, infer, last_part, table_name},
     standing::Standing,
 };
@@ -319,11 +319,6 @@ impl VisitorMut for Translator<'_> {
         } else {
             ident.quote_style = Some('"');
         }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> Flow {
-        super::calls::keep_varchar(expr);
         ControlFlow::Continue(())
     }
 

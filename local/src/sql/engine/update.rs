@@ -126,7 +126,7 @@ impl Session {
             }
         };
         let translated = self.translated(verb, &aim.target, sql, types);
-        let names = super::query::names(&items).unwrap_or_default();
+        let names = super::described::names(&items).unwrap_or_default();
         self.change(&aim.target, change.output.is_some(), into.as_ref(), |session| {
             let old = old.map(|old| session.query(&old)).transpose()?;
             let new = session.query(&translated)?;

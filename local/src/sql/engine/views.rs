@@ -4,9 +4,11 @@ use sqlparser::ast::{Ident, ObjectName, Query, SetExpr};
 
 use super::{
     ddl::{already_there, quote},
+    definitions::Note,
+    described::names,
     failures::Doing,
     nodes::plain,
-    query::names,
+    query::Translated,
     scope::table_name,
     session::Session,
 };
@@ -56,13 +58,13 @@ impl Session {
             }
         }
         let translated = self.translate_query(query)?;
-        // The query must run: SQLite takes any.
-        self.query(&super::query::Translated {
-            sql: format!("SELECT * FROM ({}) LIMIT 0", translated.sql),
-            columns: None,
-            doing: translated.doing.clone(),
-            locks: false,
-        })?;
+        // The query must run, where SQLite takes any; of no rows, it tells no more types than are known.
+        let sql = format!("SELECT * FROM ({}) LIMIT 0", translated.sql);
+        self.query(&Translated { sql, columns: None, doing: translated.doing.clone(), locks: false })?;
+        let types = translated.columns.iter().flatten().map(|(_, found)| *found);
+        let shown: Vec<String> = columns.iter().map(Ident::to_string).collect();
+        let shown = if shown.is_empty() { String::new() } else { format!(" ({})", shown.join(", ")) };
+        let note = Note::of(types, format!("CREATE VIEW {name}{shown} AS {query}")).comment();
         let list: Vec<String> = columns.iter().map(|column| quote(&column.value)).collect();
         let list = if list.is_empty() { String::new() } else { format!(" ({})", list.join(", ")) };
         self.writing(|session| {
@@ -70,7 +72,11 @@ impl Session {
             if altering {
                 session.run_definition(&format!("DROP VIEW IF EXISTS {}", quote(&view)))?;
             }
-            session.run_definition(&format!("CREATE VIEW {}{list} AS {}", quote(&view), translated.sql))
+            session.run_definition(&format!(
+                "CREATE VIEW {} {note}{list} AS {}",
+                quote(&view),
+                translated.sql
+            ))
         })
     }
 

@@ -1,0 +1,144 @@
+//! How a result is described: the names of its columns, and their types as far as they are known before its rows are.
+
+use rusqlite::types::Value;
+use sqlparser::ast::{Expr, Select, SelectItem, SetExpr};
+
+use super::scope::{Tables, Variables, infer, is_null};
+use crate::sql::{codepage::narrow, convert, tokens::Column, types::SqlType};
+
+/// A column's name and type, if it is known.
+pub(crate) type Described = (String, Option<SqlType>);
+
+/// The first SELECT of a query: it names the columns.
+pub(super) fn projection(body: &SetExpr) -> Option<&Select> {
+    match body {
+        SetExpr::Select(select) => Some(select),
+        SetExpr::SetOperation { left, .. } => projection(left),
+        SetExpr::Query(query) => projection(&query.body),
+        _ => None,
+    }
+}
+
+/// The name of a result's column; `None` for a `*`, which hides how many there are.
+fn name(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+        SelectItem::UnnamedExpr(Expr::Identifier(ident)) if !ident.value.starts_with('@') => {
+            Some(ident.value.clone())
+        }
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => {
+            parts.last().map(|ident| ident.value.clone())
+        }
+        SelectItem::UnnamedExpr(_) => Some(String::new()),
+        _ => None,
+    }
+}
+
+/// The names of a result's columns; `None` where a `*` hides some.
+pub(crate) fn names(items: &[SelectItem]) -> Option<Vec<String>> {
+    items.iter().map(name).collect()
+}
+
+/// The names and types of a result's columns, as written and as translated: of a set operation the names are the
+/// first query's, and each type is the strongest.
+pub(super) fn columns(
+    written: &SetExpr,
+    made: &SetExpr,
+    tables: &Tables,
+    variables: &Variables,
+) -> Option<Vec<Described>> {
+    match (written, made) {
+        (SetExpr::Select(written), SetExpr::Select(made)) => {
+            let mut found = Vec::new();
+            for (written_item, item) in written.projection.iter().zip(&made.projection) {
+                match (item, name(written_item)) {
+                    (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }, Some(name)) => {
+                        let null = is_null(expr);
+                        found.push((name, if null { None } else { infer(expr, tables, variables) }));
+                    }
+                    _ => found.extend(tables.behind_star(written, written_item)?),
+                }
+            }
+            Some(found)
+        }
+        (
+            SetExpr::SetOperation { left, right, .. },
+            SetExpr::SetOperation { left: first, right: second, .. },
+        ) => {
+            let (left, right) =
+                (columns(left, first, tables, variables)?, columns(right, second, tables, variables));
+            let right = right.unwrap_or_default().into_iter().map(|(_, found)| found);
+            let stronger = |((name, left), right): (Described, Option<SqlType>)| {
+                (name, left.zip(right).map(|(left, right)| left.stronger(right)).or(left).or(right))
+            };
+            let right = right.chain(std::iter::repeat(None));
+            Some(left.into_iter().zip(right).map(stronger).collect())
+        }
+        (SetExpr::Query(written), SetExpr::Query(made)) => {
+            columns(&written.body, &made.body, tables, variables)
+        }
+        // A part in brackets became a source.
+        _ => None,
+    }
+}
+
+/// Whether a value is no longer than its type: a conversion would cut it.
+fn is_within(value: &Value, sql_type: SqlType) -> bool {
+    let length = match value {
+        Value::Text(text) if sql_type.is_text() => text.encode_utf16().count(),
+        Value::Blob(bytes) if sql_type.is_binary() => bytes.len(),
+        _ => return true,
+    };
+    sql_type.length().is_none_or(|limit| length <= usize::from(limit))
+}
+
+/// Whether a code page has all of a value's characters.
+fn is_narrow(value: &Value) -> bool {
+    match value {
+        Value::Text(text) => text.is_ascii() || narrow(text) == *text,
+        _ => true,
+    }
+}
+
+/// What a table declares of a column: its type, whether it may not be NULL, and whether it is an identity.
+pub(super) type Declared = (SqlType, bool, bool);
+
+/// The columns of a result: each as its table declares it, as its expression was thought to be, or as its values are.
+pub(super) fn described(
+    known: Option<&[Described]>,
+    declared: Vec<(String, Option<Declared>)>,
+    rows: &[Vec<Value>],
+) -> Vec<Column> {
+    let known = known.filter(|known| known.len() == declared.len());
+    declared
+        .into_iter()
+        .enumerate()
+        .map(|(at, (sqlite_name, declared))| {
+            let (name, inferred) = known.map_or((sqlite_name, None), |known| known[at].clone());
+            let guess = || SqlType::of_values(rows.iter().map(|row: &Vec<Value>| &row[at]));
+            let known = declared.map(|(sql_type, ..)| sql_type).or(inferred);
+            // A type that a value does not fit is a type wrongly guessed; a length, too.
+            let known = known.map(|sql_type| match rows.iter().all(|row| is_within(&row[at], sql_type)) {
+                true => sql_type,
+                false => sql_type.with_length(None),
+            });
+            // Where an expression's type is the wrong guess, no character is lost by it.
+            let known = known.map(|sql_type| match sql_type {
+                SqlType::VarChar(length)
+                    if declared.is_none() && !rows.iter().all(|row| is_narrow(&row[at])) =>
+                {
+                    SqlType::NVarChar(length.filter(|length| *length <= 4000))
+                }
+                other => other,
+            });
+            let fits = known.filter(|sql_type| {
+                rows.iter().all(|row| convert::convert(row[at].clone(), *sql_type).is_ok())
+            });
+            // An outer join makes NULL of a column that is never NULL.
+            let required = declared.is_some_and(|(_, required, _)| required)
+                && rows.iter().all(|row| row[at] != Value::Null);
+            let identity = declared.is_some_and(|(.., identity)| identity);
+            Column { name, sql_type: fits.unwrap_or_else(guess), required, identity }
+        })
+        .collect()
+}
