@@ -4,7 +4,7 @@ mod common;
 
 use std::{collections::HashSet, sync::Arc};
 
-use common::{Sql, azure, fails, run, until};
+use common::{Sql, azure, fails, rows, run, until};
 use tiberius::Command;
 
 async fn one<T>(sql: &mut Sql, text: &str) -> Option<T>
@@ -48,6 +48,26 @@ async fn two_hundred_sessions_at_once_each_see_their_own() {
     assert_eq!(one::<i32>(&mut azure.connect().await, "SELECT n FROM counter").await, Some(200));
     until("all are closed", || azure.endpoint.counts().closed == 202).await;
     assert_eq!(azure.endpoint.counts().opened, 202);
+}
+
+#[tokio::test]
+async fn each_session_sees_all_that_are_open() {
+    let azure = azure().await;
+    let mut one = azure.connect().await;
+    let mut other = azure.connect_with(|config| config.application_name("other")).await;
+    run(&mut other, "SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRAN").await;
+    let own = rows(
+        &mut one,
+        "SELECT COUNT(*) FROM sys.dm_exec_sessions WHERE session_id = @@SPID AND status = 'running'",
+    );
+    assert_eq!(own.await, "1");
+    let text = "SELECT open_transaction_count, CAST(transaction_isolation_level AS int), status FROM sys.dm_exec_sessions \
+                WHERE program_name = 'other' AND login_time <= GETDATE()";
+    assert_eq!(rows(&mut one, text).await, "1, 5, sleeping");
+    other.close().await.expect("closed");
+    let closed = || azure.endpoint.counts().closed == 1;
+    until("the other session's end", closed).await;
+    assert_eq!(rows(&mut one, "SELECT COUNT(*) FROM sys.dm_exec_sessions").await, "1");
 }
 
 #[tokio::test]

@@ -98,6 +98,9 @@ async fn statements_give_sql_servers_results() {
             "Some(4)",
         ),
         ("SELECT SERVERPROPERTY('EngineEdition')", "Some(5)"),
+        ("SELECT DATABASEPROPERTYEX(DB_NAME(), 'Updateability')", "Some(\"READ_WRITE\")"),
+        ("SELECT name FROM sys.databases WHERE is_read_committed_snapshot_on = 1", "Some(\"todos\")"),
+        ("SELECT COUNT(*) FROM sys.procedures", "Some(0)"),
         ("EXEC sp_executesql N'SELECT @a + 1', N'@a int', @a = 4", "Some(5)"),
     ] {
         assert_eq!(read(&mut sql, text).await.last().map(String::as_str), Some(expected), "{text}");
@@ -147,6 +150,7 @@ async fn errors_have_sql_servers_numbers() {
         ("THROW 51234, 'mine', 1", 51234),
         ("RAISERROR('no', 16, 1)", 50000),
         ("EXEC sp_nope", 2812),
+        ("EXEC sp_help 't'", 40510),
         ("MERGE t USING p ON t.id = p.id WHEN MATCHED THEN DELETE;", 40510),
         ("CREATE SEQUENCE s", 40510),
         ("SET DEADLOCK_PRIORITY LOW", 40510),

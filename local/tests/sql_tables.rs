@@ -151,7 +151,7 @@ async fn constraints_are_objects_of_their_tables() {
     run(
         &mut sql,
         "CREATE TABLE p (id int CONSTRAINT PK_p PRIMARY KEY); CREATE TABLE t (id int CONSTRAINT DF_t DEFAULT 1 \
-         CONSTRAINT UQ_t UNIQUE, p int CONSTRAINT FK_t REFERENCES p (id), CONSTRAINT CK_t CHECK (id > 0))",
+         CONSTRAINT UQ_t UNIQUE, p int CONSTRAINT FK_t FOREIGN KEY REFERENCES p (id), CONSTRAINT CK_t CHECK (id > 0))",
     )
     .await;
     let text =

@@ -19,6 +19,7 @@ impl Session {
             self.reset(reset == Reset::KeepTransaction);
             self.tokens.was_reset();
         }
+        self.note(true);
         match request {
             Request::Batch(text) => {
                 self.variables = Variables::new();
@@ -49,6 +50,7 @@ impl Session {
                 }
             }
         }
+        self.note(false);
         if self.interrupt.is_raised() {
             self.tokens.attention_done();
         }

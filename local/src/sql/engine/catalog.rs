@@ -9,7 +9,6 @@ use crate::sql::types::SqlType;
 /// A view's name and the query behind it.
 pub(super) type View = (&'static str, &'static str);
 
-/// A session sees itself only.
 const VIEWS: &[View] = &[
     (
         "sys.schemas",
@@ -192,7 +191,25 @@ const VIEWS: &[View] = &[
     ),
     (
         "sys.dm_exec_sessions",
-        "SELECT __spid() AS session_id, __isolation() AS transaction_isolation_level",
+        "SELECT s.value ->> 'session_id' AS session_id, s.value ->> 'login_time' AS login_time,
+                s.value ->> 'host_name' AS host_name, s.value ->> 'program_name' AS program_name,
+                s.value ->> 'login_name' AS login_name, s.value ->> 'login_name' AS original_login_name,
+                s.value ->> 'status' AS status, 5 AS database_id, 1 AS is_user_process,
+                s.value ->> 'open_transaction_count' AS open_transaction_count,
+                s.value ->> 'transaction_isolation_level' AS transaction_isolation_level
+         FROM json_each(__sessions()) AS s",
+    ),
+    (
+        "sys.databases",
+        "SELECT __database() AS name, 5 AS database_id, 160 AS compatibility_level,
+                'SQL_Latin1_General_CP1_CI_AS' AS collation_name, 0 AS state, 'ONLINE' AS state_desc, 0 AS is_read_only,
+                1 AS snapshot_isolation_state, 'ON' AS snapshot_isolation_state_desc, 1 AS is_read_committed_snapshot_on",
+    ),
+    ("sys.procedures", r#"SELECT * FROM "sys.!relations" WHERE false"#),
+    (
+        "sys.database_principals",
+        "SELECT 'dbo' COLLATE NOCASE AS name, 1 AS principal_id, 'S' AS type, 'SQL_USER' AS type_desc,
+                'dbo' AS default_schema_name",
     ),
     ("sys.sequences", "SELECT '' AS name, 0 AS object_id, 0 AS schema_id WHERE false"),
     ("sys.triggers", "SELECT '' AS name, 0 AS object_id, 0 AS parent_id WHERE false"),
@@ -212,6 +229,10 @@ pub(super) fn column_type(view: &str, column: &str) -> Option<SqlType> {
         "is_nullable" if view.starts_with("INFORMATION") => SqlType::VarChar(Some(3)),
         "numeric_precision" => SqlType::TinyInt,
         "ordinal_position" | "character_maximum_length" | "numeric_scale" => SqlType::Int,
+        "login_time" => SqlType::DateTime,
+        "open_transaction_count" => SqlType::Int,
+        "compatibility_level" | "state" | "snapshot_isolation_state" => SqlType::TinyInt,
+        "status" => SqlType::NVarChar(Some(30)),
         "definition" | "filter_definition" | "view_definition" | "column_default" | "check_clause" => {
             SqlType::NVarChar(None)
         }

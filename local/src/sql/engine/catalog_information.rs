@@ -75,6 +75,11 @@ pub(super) const VIEWS: &[View] = &[
            FROM "sys.check_constraints" AS c JOIN "sys.!objects" AS o ON o.object_id = c.parent_object_id"#,
     ),
     (
+        "INFORMATION_SCHEMA.ROUTINES",
+        "SELECT '' AS SPECIFIC_CATALOG, '' AS SPECIFIC_SCHEMA, '' AS SPECIFIC_NAME, '' AS ROUTINE_CATALOG,
+                '' AS ROUTINE_SCHEMA, '' AS ROUTINE_NAME, '' AS ROUTINE_TYPE WHERE false",
+    ),
+    (
         "INFORMATION_SCHEMA.SEQUENCES",
         "SELECT '' AS SEQUENCE_CATALOG, '' AS SEQUENCE_SCHEMA, '' AS SEQUENCE_NAME WHERE false",
     ),

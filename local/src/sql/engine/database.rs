@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use super::{
     catalog,
     functions::{self, Shared, State},
+    live::Live,
     locks::Locks,
     parsed::Parsed,
 };
@@ -37,6 +38,7 @@ pub(crate) struct Store {
     /// The directory to remove at the end.
     temporary: Option<PathBuf>,
     pub(crate) locks: Locks,
+    pub(crate) live: Arc<Live>,
     /// Connections that sessions have left as they had found them, for sessions to come: to open one, with all of
     /// T-SQL's functions and the schema to read, is most of the work of a login. And while one is open, SQLite does not
     /// put its log away at the end of every session.
@@ -74,6 +76,7 @@ impl Store {
             path,
             temporary,
             locks: Locks::default(),
+            live: Arc::default(),
             idle: Mutex::default(),
             parsed: Parsed::default(),
             identities: Mutex::default(),
@@ -122,7 +125,7 @@ impl Store {
         connection.execute_batch(&format!(
             "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA synchronous = {synchronous}"
         ))?;
-        functions::register(&connection, shared)?;
+        functions::register(&connection, shared, &self.live)?;
         Ok(connection)
     }
 

@@ -18,6 +18,7 @@ use super::{
     format::styled,
     library,
     like::like,
+    live::Live,
     names::type_shape,
     query::{ANSWER_LIMIT, too_large},
     schemas::place_of_text,
@@ -43,8 +44,6 @@ pub(crate) struct State {
     pub(crate) last_identity: Option<i64>,
     pub(crate) database: String,
     pub(crate) spid: u16,
-    /// The number of the session's isolation level.
-    pub(crate) isolation: i64,
 }
 
 /// [`State`], shared with the functions of one connection.
@@ -116,7 +115,7 @@ pub(crate) const OWN: [(&str, &str); 27] = [
     ("year", "__year"),
 ];
 
-pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
+pub(crate) fn register(connection: &Connection, shared: &Shared, live: &Arc<Live>) -> Result<()> {
     let pure = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     let impure = FunctionFlags::SQLITE_UTF8;
     let add = |name: &str,
@@ -273,8 +272,8 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     connection.create_scalar_function("__database", 0, impure, move |_| Ok(state.lock().database.clone()))?;
     let state = shared.clone();
     connection.create_scalar_function("__spid", 0, impure, move |_| Ok(state.lock().spid))?;
-    let state = shared.clone();
-    connection.create_scalar_function("__isolation", 0, impure, move |_| Ok(state.lock().isolation))?;
+    let live = Arc::clone(live);
+    connection.create_scalar_function("__sessions", 0, impure, move |_| Ok(live.shown().to_string()))?;
     let state = shared.clone();
     connection.create_scalar_function("__identity", 1, impure, move |call: &mut Context<'_>| {
         let table: String = call.get(0)?;

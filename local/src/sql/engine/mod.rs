@@ -38,6 +38,7 @@ mod interrupt;
 mod json;
 mod library;
 mod like;
+mod live;
 mod locks;
 mod maths;
 mod names;

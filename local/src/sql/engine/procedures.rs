@@ -20,6 +20,30 @@ use crate::sql::{
     types::SqlType,
 };
 
+/// Procedures that Azure SQL has, and an application or a person might call: 2812 would call them a slip of the pen.
+const THERE: [&str; 20] = [
+    "sp_addextendedproperty",
+    "sp_bindrule",
+    "sp_depends",
+    "sp_describe_first_result_set",
+    "sp_describe_undeclared_parameters",
+    "sp_dropextendedproperty",
+    "sp_fkeys",
+    "sp_help",
+    "sp_helpconstraint",
+    "sp_helpindex",
+    "sp_helptext",
+    "sp_invoke_external_rest_endpoint",
+    "sp_lock",
+    "sp_rename",
+    "sp_set_firewall_rule",
+    "sp_spaceused",
+    "sp_statistics",
+    "sp_updateextendedproperty",
+    "sp_updatestats",
+    "sp_who",
+];
+
 impl Session {
     /// A procedure called over the wire: its return status and its outputs.
     pub(crate) fn call(&mut self, call: Call) -> Result<(i32, Outputs), SqlError> {
@@ -145,7 +169,11 @@ impl Session {
                 if let Some((names, sql)) = catalog_procedures::procedure(other) {
                     return self.catalog_rows(names, sql, given).map(|()| 0);
                 }
-                Err(no_procedure(written))
+                Err(if THERE.contains(&other) {
+                    not_supported(format!("the procedure {other}"))
+                } else {
+                    no_procedure(written)
+                })
             }
         }
     }

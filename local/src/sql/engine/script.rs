@@ -192,6 +192,14 @@ fn adapted(tokens: Vec<TokenWithSpan>, recursions: &mut Vec<(Location, u32)>) ->
             {
                 continue;
             }
+            // `FOREIGN KEY REFERENCES`, of a column: the first two words are not needed.
+            if last == Keyword::KEY && keyword(&token) == Keyword::REFERENCES {
+                let words = |token: &&TokenWithSpan| !matches!(token.token, Token::Whitespace(_));
+                if out.iter().rev().filter(words).nth(1).is_some_and(|word| keyword(word) == Keyword::FOREIGN)
+                {
+                    while out.pop().is_some_and(|before| keyword(&before) != Keyword::FOREIGN) {}
+                }
+            }
             // These are functions without brackets there.
             let caller = ["CURRENT_USER", "SESSION_USER", "SYSTEM_USER"];
             if word.quote_style.is_none() && caller.iter().any(|name| word.value.eq_ignore_ascii_case(name)) {

@@ -87,6 +87,7 @@ impl Session {
         let shared = connection.shared();
         shared.lock().database.clone_from(&who.database);
         shared.lock().spid = who.spid;
+        store.live.enter(&who);
         interrupt.reaches(connection.get_interrupt_handle());
         Ok(Session {
             connection,
@@ -123,6 +124,7 @@ impl Session {
         self.rollback_all();
         self.store.locks.release_all(self.who.spid, Owner::Session);
         self.store.locks.release_all(self.who.spid, Owner::Transaction);
+        self.store.live.leave(self.who.spid);
         // Before somebody else has it: whoever ends this session raises the interrupt once more.
         self.interrupt.lets_go();
         open
@@ -193,8 +195,17 @@ impl Session {
         }
     }
 
+    /// Tells the other sessions how this one stands.
+    pub(super) fn note(&self, runs: bool) {
+        self.store.live.note(self.who.spid, |entry| {
+            entry.isolation = self.options.isolation as i64;
+            entry.transactions = self.transaction.count;
+            entry.runs = runs;
+        });
+    }
+
     pub(crate) fn standing(&self) -> Standing {
-        self.shared.lock().isolation = self.options.isolation as i64;
+        self.note(true);
         Standing {
             spid: self.who.spid,
             transactions: self.transaction.count,

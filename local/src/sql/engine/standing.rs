@@ -117,6 +117,13 @@ impl Standing {
                     _ => cast("__as", name_type, null()),
                 }
             }
+            "databasepropertyex" => match literal(1).unwrap_or_default().to_lowercase().as_str() {
+                "collation" => named("SQL_Latin1_General_CP1_CI_AS"),
+                "edition" => named("GeneralPurpose"),
+                "status" => named("ONLINE"),
+                "updateability" => named("READ_WRITE"),
+                _ => cast("__as", name_type, null()),
+            },
             "session_context" => {
                 let key = literal(0).ok_or_else(|| not_supported("SESSION_CONTEXT of an expression"))?;
                 match self.session_values.iter().find(|kept| kept.key == key) {
