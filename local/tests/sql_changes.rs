@@ -55,7 +55,7 @@ async fn an_update_may_join_other_tables() {
         ("UPDATE s SET nope = 7 FROM sale s", 207),
         ("UPDATE other.dbo.sale SET total = 1", 40515),
         ("UPDATE nope.sale SET total = 1", 208),
-        ("UPDATE TOP (1) PERCENT sale SET total = 1", 40510),
+        ("UPDATE TOP (1) WITH TIES sale SET total = 1", 156),
         ("UPDATE s SET customer = 99 FROM sale s", 547),
     ] {
         assert_eq!(fails(&mut sql, text).await, expected, "{text}");

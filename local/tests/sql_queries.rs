@@ -47,6 +47,10 @@ async fn windows_sets_and_hints_work() {
             "SELECT NTILE(2) OVER (ORDER BY id), RANK() OVER (ORDER BY g), DENSE_RANK() OVER (ORDER BY g), PERCENT_RANK() OVER (ORDER BY id) FROM t",
             "1, 1, 1, 0 | 1, 1, 1, 0.5 | 2, 3, 2, 1",
         ),
+        (
+            "SELECT n FROM (VALUES ('B'), ('b'), ('a')) AS v (n) ORDER BY n COLLATE Latin1_General_CS_AS",
+            "a | b | B",
+        ),
         ("SELECT id FROM t EXCEPT SELECT 2 ORDER BY id", "1 | 3"),
         ("SELECT id FROM t INTERSECT SELECT 2", "2"),
         ("SELECT g FROM t UNION ALL SELECT 'c' ORDER BY g DESC", "c | b | a | a"),

@@ -2,18 +2,20 @@
 
 use sqlparser::{
     ast::{
-        BinaryOperator, Expr, Ident, ObjectName, SelectItem, TableWithJoins, With, helpers::attached_token,
+        BinaryOperator, Expr, Ident, ObjectName, SelectItem, SetExpr, Statement, TableWithJoins, Top, With,
+        helpers::attached_token,
     },
     parser::Parser,
     tokenizer::Token,
 };
 
 use super::{
+    nodes::query_of,
     scope::last_part,
     script::{Action, refused},
     steps::{Parsed, Script},
 };
-use crate::sql::errors::not_supported;
+use crate::sql::errors::{not_supported, syntax};
 
 /// OUTPUT: its items, and the table and columns that they go into, if they do.
 #[derive(Debug, Clone)]
@@ -34,7 +36,7 @@ pub(crate) struct Set {
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub(crate) with: Option<With>,
-    pub(crate) top: Option<Expr>,
+    pub(crate) top: Option<Top>,
     pub(crate) target: ObjectName,
     /// `None` for DELETE.
     pub(crate) sets: Option<Vec<Set>>,
@@ -82,15 +84,7 @@ impl<'a> Script<'a> {
     pub(super) fn change(&mut self, with: Option<With>) -> Parsed<Action> {
         let updates = self.is("UPDATE");
         self.parser.advance_token();
-        let top = if self.take("TOP") {
-            let top = self.sql(Parser::parse_top)?;
-            if top.percent || top.with_ties {
-                return Err(not_supported("TOP with PERCENT in UPDATE or DELETE"));
-            }
-            super::nodes::top_rows(top)
-        } else {
-            None
-        };
+        let top = self.top()?;
         if !updates {
             self.take("FROM");
         }
@@ -122,6 +116,39 @@ impl<'a> Script<'a> {
         };
         let selection = if self.take("WHERE") { Some(self.expression()?) } else { None };
         Ok(Action::Change(Box::new(Change { with, top, target, sets, output, from, selection })))
+    }
+
+    /// TOP where rows are changed: they have no order, and so no ties.
+    pub(super) fn top(&mut self) -> Parsed<Option<Top>> {
+        if !self.take("TOP") {
+            return Ok(None);
+        }
+        let top = self.sql(Parser::parse_top)?;
+        if top.with_ties { Err(syntax("WITH")) } else { Ok(Some(top)) }
+    }
+
+    /// INSERT TOP: as many of the rows that its query gives.
+    pub(super) fn insert_top(&mut self) -> Parsed<Action> {
+        let token = self.parser.next_token();
+        let top = self.top()?;
+        let mut statement = self.sql(|parser| parser.parse_insert(token))?;
+        if let Statement::Insert(insert) = &mut statement
+            && let Some(source) = insert.source.as_mut()
+        {
+            if !matches!(
+                source.body.as_ref(),
+                SetExpr::Select(_) | SetExpr::SetOperation { .. } | SetExpr::Query(_)
+            ) {
+                return Err(not_supported("INSERT TOP with VALUES"));
+            }
+            let mut topped = query_of("SELECT * FROM (SELECT 1) AS \"!rows\"")?;
+            if let SetExpr::Select(select) = topped.body.as_mut() {
+                select.top = top;
+            }
+            super::limits::fill(&mut topped, (**source).clone());
+            **source = topped;
+        }
+        Ok(Action::Statement(Box::new(statement)))
     }
 
     fn output(&mut self) -> Parsed<Option<Output>> {

@@ -1,6 +1,7 @@
 //! The engine: one thread and one SQLite connection for each session, so that a lock that is waited for holds up
 //! nobody else.
 
+mod adapted;
 mod aggregates;
 mod alter;
 mod answer;
@@ -19,6 +20,7 @@ mod collation;
 mod columns;
 mod commands;
 mod constraints;
+mod counts;
 mod database;
 mod dates;
 mod ddl;
@@ -37,6 +39,7 @@ mod interrupt;
 mod json;
 mod library;
 mod like;
+mod limits;
 mod locks;
 mod maths;
 mod names;

@@ -7,12 +7,23 @@ use sqlparser::{
     },
     dialect::MsSqlDialect,
     parser::Parser,
+    tokenizer::Token,
 };
 
 use crate::sql::{
     errors::{SqlError, not_supported},
     types::SqlType,
 };
+
+/// An expression to be translated.
+pub(super) fn expression_of(text: &str) -> Result<Expr, SqlError> {
+    let made = Parser::new(&MsSqlDialect {}).try_with_sql(text);
+    let made = made.and_then(|mut parser| {
+        let made = parser.parse_expr()?;
+        parser.expect_token(&Token::EOF).map(|_| made)
+    });
+    made.map_err(|failure| super::script::refused(failure, 0))
+}
 
 /// A query to be filled or changed: its many fields have no default.
 pub(super) fn query_of(text: &str) -> Result<Query, SqlError> {

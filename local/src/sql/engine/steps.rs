@@ -125,6 +125,9 @@ impl<'a> Script<'a> {
             "INSERT" if self.word_at(1).is_some_and(|word| word.eq_ignore_ascii_case("BULK")) => {
                 self.insert_bulk()
             }
+            "INSERT" if self.word_at(1).is_some_and(|word| word.eq_ignore_ascii_case("TOP")) => {
+                self.insert_top()
+            }
             "COMMIT" => {
                 self.parser.advance_token();
                 self.transaction_word();

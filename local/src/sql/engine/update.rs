@@ -4,9 +4,7 @@ use std::{collections::HashMap, ops::ControlFlow};
 
 use rusqlite::types::Value;
 use sqlparser::{
-    ast::{
-        Expr, Ident, ObjectName, Query, SelectItem, SetExpr, TableFactor, TableWithJoins, Top, TopQuantity,
-    },
+    ast::{Expr, Ident, ObjectName, Query, SelectItem, SetExpr, TableFactor, TableWithJoins},
     dialect::MsSqlDialect,
     parser::Parser,
 };
@@ -235,11 +233,7 @@ impl Change {
             if select.from.is_empty() {
                 select.from = vec![source(&aim.target.name, &aim.shown.value)?];
             }
-            select.top = self.top.clone().map(|rows| Top {
-                with_ties: false,
-                percent: false,
-                quantity: Some(TopQuantity::Expr(rows)),
-            });
+            select.top.clone_from(&self.top);
         }
         Ok(query)
     }
