@@ -162,3 +162,31 @@ async fn default_values_may_stand_behind_an_output() {
         assert_eq!(rows(&mut sql, text).await, expected, "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_table_variable_ends_with_its_batch_whatever_is_rolled_back_then() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    for _ in 0..2 {
+        run(&mut sql, "DECLARE @t TABLE (id int); BEGIN TRANSACTION; INSERT @t VALUES (1)").await;
+        run(&mut sql, "ROLLBACK").await;
+        assert_eq!(fails(&mut sql, "SELECT * FROM @t").await, 1087);
+    }
+    assert_eq!(
+        rows(
+            &mut sql,
+            "DECLARE @t TABLE (id int); INSERT @t VALUES (1); BEGIN TRANSACTION; ROLLBACK; SELECT * FROM @t"
+        )
+        .await,
+        "1"
+    );
+}
+
+#[tokio::test]
+async fn a_rollback_gives_no_identity_values_back() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(&mut sql, "CREATE TABLE t (id int IDENTITY, n int)").await;
+    run(&mut sql, "BEGIN TRANSACTION; INSERT t (n) VALUES (1); ROLLBACK").await;
+    assert_eq!(rows(&mut sql, "INSERT t (n) OUTPUT inserted.id VALUES (2)").await, "2");
+}
