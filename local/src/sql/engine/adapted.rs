@@ -11,19 +11,20 @@ pub(super) fn misplaced(tokens: &[TokenWithSpan]) -> Option<(&str, u32)> {
         "WHERE", "ORDER", "GROUP", "HAVING", "SET", "VALUES", "ON", "INTO", "UNION", "JOIN", "INNER", "BY",
         "FROM",
     ];
-    let mut before = Keyword::NoKeyword;
+    let (mut before, mut first) = (Keyword::NoKeyword, Keyword::NoKeyword);
     for token in tokens {
         match &token.token {
             Token::Whitespace(_) => {}
             Token::Word(word) if word.quote_style.is_none() => {
-                let wants_table =
-                    matches!(before, Keyword::FROM | Keyword::INTO | Keyword::UPDATE | Keyword::JOIN);
+                // `THEN UPDATE SET` is MERGE's.
+                let wants_table = matches!(before, Keyword::FROM | Keyword::INTO | Keyword::JOIN)
+                    || before == Keyword::UPDATE && first != Keyword::THEN;
                 if wants_table && CLAUSES.iter().any(|clause| clause.eq_ignore_ascii_case(&word.value)) {
                     return Some((&word.value, token.span.start.line as u32));
                 }
-                before = word.keyword;
+                (first, before) = (before, word.keyword);
             }
-            _ => before = Keyword::NoKeyword,
+            _ => (first, before) = (before, Keyword::NoKeyword),
         }
     }
     None

@@ -61,7 +61,7 @@ impl<'a> Script<'a> {
         read(&mut self.parser).map_err(|failure| refused(failure, line))
     }
 
-    /// The common table expressions before an UPDATE or a DELETE; `None`, and back at the start, before all else.
+    /// The common table expressions before an UPDATE, a DELETE or a MERGE; `None`, and back at the start, before all else.
     pub(super) fn with_before_change(&mut self) -> Option<With> {
         let other = || sqlparser::parser::ParserError::ParserError(String::new());
         let read = self.parser.try_parse(|parser| {
@@ -69,7 +69,7 @@ impl<'a> Script<'a> {
             let cte_tables = parser.parse_comma_separated(Parser::parse_cte)?;
             match &parser.peek_token_ref().token {
                 Token::Word(word)
-                    if ["UPDATE", "DELETE"].iter().any(|w| word.value.eq_ignore_ascii_case(w)) =>
+                    if ["UPDATE", "DELETE", "MERGE"].iter().any(|w| word.value.eq_ignore_ascii_case(w)) =>
                 {
                     Ok(cte_tables)
                 }
@@ -89,25 +89,8 @@ impl<'a> Script<'a> {
             self.take("FROM");
         }
         let target = self.sql(|parser| parser.parse_object_name(false))?;
-        if self.take("WITH") {
-            // Every UPDATE and DELETE locks as the strongest hint asks.
-            self.expect_token(&Token::LParen)?;
-            while !self.parser.consume_token(&Token::RParen) {
-                if matches!(self.parser.next_token().token, Token::EOF) {
-                    return self.unexpected();
-                }
-            }
-        }
-        let sets = if updates {
-            self.expect("SET")?;
-            let mut sets = vec![self.one_set()?];
-            while self.parser.consume_token(&Token::Comma) {
-                sets.push(self.one_set()?);
-            }
-            Some(sets)
-        } else {
-            None
-        };
+        self.hints()?;
+        let sets = if updates { Some(self.sets()?) } else { None };
         let output = self.output()?;
         let from = if self.take("FROM") {
             self.sql(|parser| parser.parse_comma_separated(Parser::parse_table_and_joins))?
@@ -151,7 +134,34 @@ impl<'a> Script<'a> {
         Ok(Action::Statement(Box::new(statement)))
     }
 
-    fn output(&mut self) -> Parsed<Option<Output>> {
+    /// WITH and its hints behind a target: every change of rows locks as the strongest of them asks.
+    pub(super) fn hints(&mut self) -> Parsed<()> {
+        if self.take("WITH") {
+            self.expect_token(&Token::LParen)?;
+            let mut depth = 1;
+            while depth > 0 {
+                match self.parser.next_token().token {
+                    Token::EOF => return self.unexpected(),
+                    Token::LParen => depth += 1,
+                    Token::RParen => depth -= 1,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// SET and its assignments.
+    pub(super) fn sets(&mut self) -> Parsed<Vec<Set>> {
+        self.expect("SET")?;
+        let mut sets = vec![self.one_set()?];
+        while self.parser.consume_token(&Token::Comma) {
+            sets.push(self.one_set()?);
+        }
+        Ok(sets)
+    }
+
+    pub(super) fn output(&mut self) -> Parsed<Option<Output>> {
         if !self.take("OUTPUT") {
             return Ok(None);
         }

@@ -11,7 +11,7 @@ use crate::sql::errors::{
 /// What was being done, for the messages that say it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Doing {
-    /// INSERT, UPDATE, DELETE or SELECT.
+    /// INSERT, UPDATE, DELETE, MERGE or SELECT.
     pub(crate) verb: &'static str,
     /// The tables as the caller wrote them.
     pub(crate) written: Vec<String>,
@@ -64,6 +64,8 @@ pub(crate) fn told(failure: &Error, doing: &Doing, connection: &Connection) -> S
     if let Some(column) = after("NOT NULL constraint failed:") {
         let (table, column) = column.rsplit_once('.').unwrap_or(("", column));
         let table = with_schema(table);
+        // MERGE changes its rows as an UPDATE does, those that are new as well.
+        let verb = if *verb == "MERGE" { "UPDATE" } else { verb };
         let message = format!(
             "Cannot insert the value NULL into column '{column}', table '{database}.{table}'; column does not \
              allow nulls. {verb} fails."

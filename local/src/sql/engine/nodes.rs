@@ -2,8 +2,9 @@
 
 use sqlparser::{
     ast::{
-        Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-        ObjectName, ObjectNamePart, Query, Statement, Top, TopQuantity, Value as Literal,
+        CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+        Ident, ObjectName, ObjectNamePart, Query, Statement, Top, TopQuantity, Value as Literal,
+        helpers::attached_token::AttachedToken,
     },
     dialect::MsSqlDialect,
     parser::Parser,
@@ -48,6 +49,20 @@ pub(crate) fn number(digits: &str) -> Expr {
 
 pub(crate) fn text(text: &str) -> Expr {
     Expr::Value(Literal::SingleQuotedString(text.to_owned()).into())
+}
+
+/// CASE WHEN … THEN … END.
+pub(crate) fn case(conditions: Vec<(Expr, Expr)>) -> Expr {
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: conditions
+            .into_iter()
+            .map(|(condition, result)| CaseWhen { condition, result })
+            .collect(),
+        else_result: None,
+    }
 }
 
 /// A call of a function of SQLite or of this endpoint.

@@ -12,6 +12,7 @@ use super::{
     bulk::Bulk,
     changes::Change,
     elements::{Alteration, Element, IndexElement},
+    merge_clauses::Merge,
     steps::{Parsed, Script},
 };
 use crate::sql::{
@@ -34,6 +35,7 @@ pub(crate) enum Action {
     Statement(Box<Statement>),
     /// UPDATE or DELETE.
     Change(Box<Change>),
+    Merge(Box<Merge>),
     /// A table, or a table variable.
     CreateTable(ObjectName, Vec<Element>),
     AlterTable(ObjectName, Alteration),

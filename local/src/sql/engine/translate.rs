@@ -235,6 +235,10 @@ impl VisitorMut for Translator<'_> {
     type Break = SqlError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> Flow {
+        use SetExpr::{Delete, Insert, Merge, Update};
+        if matches!(query.body.as_ref(), Insert(_) | Update(_) | Delete(_) | Merge(_)) {
+            return ControlFlow::Break(not_supported("the rows of a change as a source"));
+        }
         flow(super::limits::as_written(query).and_then(|()| super::recursion::rewrite(query)))
     }
 
