@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use sqlparser::ast::Expr;
 
-use super::{calendar, counts, json, maths, names, storage, texts};
+use super::{bits, calendar, counts, json, maths, names, storage, texts};
 use crate::sql::{
     errors::{SqlError, error},
     types::SqlType,
@@ -43,6 +43,7 @@ pub(super) const fn entry(
 
 pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
     [
+        bits::ENTRIES,
         counts::ENTRIES,
         texts::ENTRIES,
         maths::ENTRIES,

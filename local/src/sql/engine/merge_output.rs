@@ -110,6 +110,7 @@ impl Session {
         }
         let tables = Tables {
             found: vec![("inserted".to_owned(), target.columns.clone()), (DECIDED.to_owned(), kept.columns)],
+            ..known
         };
         let standing = self.standing();
         Translator::new(&tables, &self.variables, &standing).apply(&mut query)?;

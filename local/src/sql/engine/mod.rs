@@ -8,6 +8,7 @@ mod answer;
 mod applocks;
 mod apply;
 mod arithmetic;
+mod bits;
 mod bulk;
 mod calendar;
 mod calls;

@@ -88,6 +88,7 @@ impl Session {
         let found = Tables::of(&self.connection, node);
         let mut tables = found.map_err(|failure| self.told(&failure, &Doing::default()))?;
         tables.derive(node, &self.variables);
+        self.look_up_identities(&mut tables)?;
         Ok(tables)
     }
 
