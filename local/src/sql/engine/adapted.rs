@@ -16,9 +16,9 @@ pub(super) fn misplaced(tokens: &[TokenWithSpan]) -> Option<(&str, u32)> {
         match &token.token {
             Token::Whitespace(_) => {}
             Token::Word(word) if word.quote_style.is_none() => {
-                // `THEN UPDATE SET` is MERGE's.
+                // `THEN UPDATE SET` is MERGE's, and `ON UPDATE SET NULL` a reference's.
                 let wants_table = matches!(before, Keyword::FROM | Keyword::INTO | Keyword::JOIN)
-                    || before == Keyword::UPDATE && first != Keyword::THEN;
+                    || before == Keyword::UPDATE && !matches!(first, Keyword::THEN | Keyword::ON);
                 if wants_table && CLAUSES.iter().any(|clause| clause.eq_ignore_ascii_case(&word.value)) {
                     return Some((&word.value, token.span.start.line as u32));
                 }
