@@ -108,8 +108,8 @@ pub(crate) fn told(failure: &Error, doing: &Doing, connection: &Connection) -> S
     not_supported(format!("SQLite said: {text}"))
 }
 
-/// 2627 for a constraint, 2601 for an index: the index over those columns tells by its name.
-fn unique(columns: &str, connection: &Connection) -> SqlError {
+/// The unique index over the columns that SQLite names.
+pub(super) fn unique_index(columns: &str, connection: &Connection) -> Option<String> {
     let table =
         columns.split(", ").next().and_then(|first| first.rsplit_once('.')).map_or("", |(table, _)| table);
     let wanted: Vec<&str> =
@@ -127,7 +127,14 @@ fn unique(columns: &str, connection: &Connection) -> SqlError {
         }
         Ok(None)
     };
-    let index = find().ok().flatten().unwrap_or_default();
+    find().ok().flatten()
+}
+
+/// 2627 for a constraint, 2601 for an index: the index over those columns tells by its name.
+fn unique(columns: &str, connection: &Connection) -> SqlError {
+    let table =
+        columns.split(", ").next().and_then(|first| first.rsplit_once('.')).map_or("", |(table, _)| table);
+    let index = unique_index(columns, connection).unwrap_or_default();
     let parts: Vec<&str> = index.splitn(3, '!').collect();
     match parts.as_slice() {
         [table, kind @ ("P" | "U"), name] => {

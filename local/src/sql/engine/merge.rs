@@ -42,7 +42,10 @@ impl Session {
             session.query(&decided)?;
             session.once_each(merge)?;
             for (at, change) in &changes {
-                let (_, rows) = session.query(change)?;
+                let (_, rows) = match merge.clauses[*at].deed {
+                    Deed::Update(_) => session.update(change)?,
+                    _ => session.query(change)?,
+                };
                 if output.is_some() && matches!(merge.clauses[*at].deed, Deed::Insert(..)) {
                     session.place_inserted(*at, &rows)?;
                 }
@@ -90,7 +93,8 @@ impl Session {
                         list.push(format!("{} = {stored}", Ident::with_quote('"', &column.name)));
                     }
                     format!(
-                        "UPDATE {table} SET {} FROM temp.\"{DECIDED}\" WHERE {table}.rowid = \"{DECIDED}\".\"rid\" AND {chosen}",
+                        "UPDATE {table} SET {} FROM temp.\"{DECIDED}\" WHERE {table}.rowid = \"{DECIDED}\".\"rid\" AND {chosen} \
+                         RETURNING rowid",
                         list.join(", ")
                     )
                 }

@@ -47,6 +47,7 @@ mod merge;
 mod merge_clauses;
 mod merge_decisions;
 mod merge_output;
+mod moved_keys;
 mod names;
 mod nodes;
 mod operators;

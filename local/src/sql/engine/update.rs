@@ -121,7 +121,7 @@ impl Session {
         let names = super::query::names(&items).unwrap_or_default();
         self.change(&aim.target, change.output.is_some(), into.as_ref(), |session| {
             let old = old.map(|old| session.query(&old)).transpose()?;
-            let new = session.query(&translated)?;
+            let new = session.update(&translated)?;
             if let Some(last) = old.as_ref().and_then(|(_, rows)| rows.last()) {
                 for (variable, place) in &variables {
                     let sql_type = session.variable(variable)?.sql_type;
