@@ -36,3 +36,47 @@ async fn dates_are_read_as_us_english_writes_them() {
     }
     assert_eq!(fails(&mut sql, "SELECT CAST('13/13/2026' AS date)").await, 241);
 }
+
+#[tokio::test]
+async fn parse_reads_numbers_and_dates_of_en_us() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(&mut sql, "CREATE TABLE t (s nvarchar(30)); INSERT t VALUES (N'1,234'), (N'x')").await;
+    for (text, expected) in [
+        (
+            "SELECT PARSE('1,234.50' AS decimal(9, 2)), PARSE(N' -12 ' AS int USING 'en-US'), PARSE('1.5e2' AS float)",
+            "1234.50, -12, 150",
+        ),
+        (
+            "SELECT CAST(PARSE('$1,234.5' AS money) AS varchar(20)), CAST(PARSE('($2)' AS money USING 'en-us') AS varchar(20))",
+            "1234.50, -2.00",
+        ),
+        (
+            "SELECT CONVERT(varchar(10), PARSE('Monday, 13 December 2010' AS date USING 'en-US'), 23), \
+             CONVERT(varchar(19), PARSE('Fri Jan 1, 2027 5:06 PM' AS datetime2), 120)",
+            "2010-12-13, 2027-01-01 17:06:00",
+        ),
+        (
+            "SELECT TRY_PARSE('x' AS int) + 1, TRY_PARSE('1,0' AS int), TRY_PARSE('1.0,0' AS float), PARSE(CAST(NULL AS nvarchar(5)) AS int)",
+            "NULL, 10, NULL, NULL",
+        ),
+        ("SELECT TRY_PARSE(s AS int USING 'en-US') FROM t", "1234 | NULL"),
+        (
+            "DECLARE @c nvarchar(9) = N'en-US'; IF TRY_PARSE('13/1/2026' AS date USING @c) IS NULL SELECT PARSE(CAST(PARSE('7' AS int) AS varchar(5)) AS bigint)",
+            "7",
+        ),
+        ("WITH parse (n) AS (SELECT 1 AS m) SELECT n FROM parse", "1"),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+    for (text, number) in [
+        ("SELECT PARSE('x' AS int)", 9819),
+        ("SELECT PARSE(s AS int) FROM t", 9819),
+        ("SELECT PARSE('300' AS tinyint)", 9819),
+        ("SELECT PARSE('1' AS nvarchar(5))", 10761),
+        ("SELECT TRY_PARSE('1' AS int USING 'de-DE')", 40510),
+        ("SELECT PARSE('1', int)", 195),
+    ] {
+        assert_eq!(fails(&mut sql, text).await, number, "{text}");
+    }
+}

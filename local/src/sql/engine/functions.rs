@@ -19,6 +19,7 @@ use super::{
     library,
     like::like,
     names::type_shape,
+    parses::parsed,
     query::{ANSWER_LIMIT, too_large},
     schemas::place_of_text,
     texts::on_text,
@@ -142,6 +143,8 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     add("__as", 2, pure, |v| convert::convert(v[1].clone(), type_of(&v[0])?))?;
     add("__try_as", 2, pure, |v| Ok(convert::convert(v[1].clone(), type_of(&v[0])?).unwrap_or(Value::Null)))?;
     add("__assign", 4, pure, |v| convert::assign(v[3].clone(), type_of(&v[0])?, &text(&v[1]), &text(&v[2])))?;
+    add("__parse", -1, pure, |v| parsed(v, false))?;
+    add("__try_parse", -1, pure, |v| parsed(v, true))?;
     add("__order", 1, pure, |v| {
         Ok(convert::float(&v[0])
             .filter(|_| convert::is_exact(&v[0]))

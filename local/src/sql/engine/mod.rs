@@ -53,6 +53,7 @@ mod nodes;
 mod operators;
 mod options;
 mod parsed;
+mod parses;
 mod prepared;
 mod procedures;
 mod query;

@@ -233,7 +233,7 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
                 };
             }
             Some(match name {
-                "__as" | "__try_as" | "__assign" => match arguments.first()? {
+                "__as" | "__try_as" | "__assign" | "__parse" | "__try_parse" => match arguments.first()? {
                     Expr::Value(literal) => SqlType::parse(&literal.value.clone().into_string()?)?,
                     _ => return None,
                 },

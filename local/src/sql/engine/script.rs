@@ -13,6 +13,7 @@ use super::{
     changes::Change,
     elements::{Alteration, Element, IndexElement},
     merge_clauses::Merge,
+    parses::as_calls,
     steps::{Parsed, Script},
 };
 use crate::sql::{
@@ -96,7 +97,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Step>, SqlError> {
         return Err(SqlError { line, ..syntax(word) });
     }
     let mut recursions = Vec::new();
-    let adapted = adapted(tokens, &mut recursions);
+    let adapted = adapted(as_calls(&tokens), &mut recursions);
     let parser = Parser::new(&dialect).with_recursion_limit(40).with_tokens_with_locations(adapted);
     let mut script = Script::new(parser, recursions);
     let mut steps = Vec::new();
