@@ -27,7 +27,6 @@ KNOWN = {
     r"test_get_multi_columns\[(True|False)-ObjectKind\.(TABLE|ANY)(\|\w+)?-ObjectScope\.(DEFAULT|ANY)-": (
         "comments, which are extended properties"
     ),
-    r"test_expr_limit(_offset|_simple_offset)?$": "an expression in OFFSET or FETCH",
 }
 
 

@@ -55,7 +55,7 @@ async fn an_update_may_join_other_tables() {
         ("UPDATE s SET nope = 7 FROM sale s", 207),
         ("UPDATE other.dbo.sale SET total = 1", 40515),
         ("UPDATE nope.sale SET total = 1", 208),
-        ("UPDATE TOP (1) PERCENT sale SET total = 1", 40510),
+        ("UPDATE TOP (1) WITH TIES sale SET total = 1", 156),
         ("UPDATE s SET customer = 99 FROM sale s", 547),
     ] {
         assert_eq!(fails(&mut sql, text).await, expected, "{text}");
@@ -161,4 +161,93 @@ async fn default_values_may_stand_behind_an_output() {
     ] {
         assert_eq!(rows(&mut sql, text).await, expected, "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_table_variable_ends_with_its_batch_whatever_is_rolled_back_then() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    for _ in 0..2 {
+        run(&mut sql, "DECLARE @t TABLE (id int); BEGIN TRANSACTION; INSERT @t VALUES (1)").await;
+        run(&mut sql, "ROLLBACK").await;
+        assert_eq!(fails(&mut sql, "SELECT * FROM @t").await, 1087);
+    }
+    assert_eq!(
+        rows(
+            &mut sql,
+            "DECLARE @t TABLE (id int); INSERT @t VALUES (1); BEGIN TRANSACTION; ROLLBACK; SELECT * FROM @t"
+        )
+        .await,
+        "1"
+    );
+}
+
+#[tokio::test]
+async fn a_rollback_gives_no_identity_values_back() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(&mut sql, "CREATE TABLE t (id int IDENTITY, n int)").await;
+    run(&mut sql, "BEGIN TRANSACTION; INSERT t (n) VALUES (1); ROLLBACK").await;
+    assert_eq!(rows(&mut sql, "INSERT t (n) OUTPUT inserted.id VALUES (2)").await, "2");
+}
+
+#[tokio::test]
+async fn rows_of_one_update_may_take_over_each_other_s_keys() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE line (id int CONSTRAINT pk_line PRIMARY KEY, place int CONSTRAINT uq_place UNIQUE, mark int); \
+         CREATE UNIQUE INDEX ix_mark ON line (mark) WHERE mark IS NOT NULL; \
+         CREATE TABLE note (line int REFERENCES line(id)); \
+         INSERT line VALUES (1, 10, 5), (2, 11, 6), (3, 12, NULL); INSERT note VALUES (1), (3)",
+    )
+    .await;
+    let all = "SELECT id, place, mark FROM line ORDER BY id";
+    for (text, expected) in [
+        ("UPDATE line SET place = place + 1", "1, 11, 5 | 2, 12, 6 | 3, 13, NULL"),
+        ("UPDATE line SET place = place - 1, mark = 11 - mark", "1, 10, 6 | 2, 11, 5 | 3, 12, NULL"),
+        (
+            "UPDATE l SET place = o.place FROM line l JOIN line o ON l.id + o.id = 3",
+            "1, 11, 6 | 2, 10, 5 | 3, 12, NULL",
+        ),
+        (
+            "MERGE line USING (VALUES (1, 12), (3, 11)) AS v (id, place) ON v.id = line.id \
+             WHEN MATCHED THEN UPDATE SET place = v.place;",
+            "1, 12, 6 | 2, 10, 5 | 3, 11, NULL",
+        ),
+    ] {
+        run(&mut sql, text).await;
+        assert_eq!(rows(&mut sql, all).await, expected, "{text}");
+    }
+    // What is a duplicate at the end is one; the keys are what they were.
+    for (text, number) in [
+        ("UPDATE line SET place = place % 2", 2627),
+        ("UPDATE line SET place = 10 WHERE id = 1", 2627),
+        ("UPDATE line SET mark = 1", 2601),
+        ("UPDATE line SET id = 2 WHERE id = 1", 2627),
+        ("INSERT line VALUES (4, 12, 1)", 2627),
+        ("INSERT line VALUES (4, 99, 6)", 2601),
+        ("UPDATE line SET place = place + 50, id = 9 WHERE id = 3", 547),
+    ] {
+        assert_eq!(fails(&mut sql, text).await, number, "{text}");
+    }
+    assert_eq!(rows(&mut sql, all).await, "1, 12, 6 | 2, 10, 5 | 3, 11, NULL");
+    assert_eq!(
+        rows(
+            &mut sql,
+            "SELECT name FROM sys.indexes WHERE object_id = OBJECT_ID('line') AND is_unique = 1 ORDER BY name"
+        )
+        .await,
+        "ix_mark | pk_line | uq_place"
+    );
+    assert_eq!(
+        rows(
+            &mut sql,
+            "CREATE TABLE #t (id int PRIMARY KEY); INSERT #t VALUES (1), (2); BEGIN TRANSACTION; UPDATE #t SET id = id + 1; \
+             UPDATE line SET place = place + 1; ROLLBACK; SELECT SUM(id), (SELECT MIN(place) FROM line) FROM #t"
+        )
+        .await,
+        "3, 10"
+    );
 }

@@ -271,6 +271,7 @@ async fn bytes_digits_and_names_are_told_as_their_types_have_them() {
             "SELECT DATALENGTH(CAST('2026-01-01' AS date)), DATALENGTH(CAST('ab' AS char(5))), LEN(CAST('ab' AS char(5)))",
             "3, 5, 2",
         ),
+        ("SELECT HASHBYTES('MD5', 'abc')", "0x900150983CD24FB0D6963F7D28E17F72"),
         ("SELECT HASHBYTES('SHA1', 'abc')", "0xA9993E364706816ABA3E25717850C26C9CD0D89D"),
         (
             "SELECT HASHBYTES('SHA2_256', 'abc')",
@@ -309,5 +310,56 @@ async fn bytes_digits_and_names_are_told_as_their_types_have_them() {
     ] {
         assert_eq!(rows(&mut sql, text).await, expected, "{text}");
     }
-    assert_eq!(fails(&mut sql, "SELECT HASHBYTES('MD5', 'a')").await, 40510);
+    assert_eq!(fails(&mut sql, "SELECT HASHBYTES('MD4', 'a')").await, 40510);
+}
+
+#[tokio::test]
+async fn bits_are_those_of_the_value_s_type() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    for (text, expected) in [
+        (
+            "SELECT LEFT_SHIFT(3, 2), RIGHT_SHIFT(12, 2), LEFT_SHIFT(1, 32), LEFT_SHIFT(CAST(1 AS bigint), 32)",
+            "12, 3, 0, 4294967296",
+        ),
+        (
+            "SELECT LEFT_SHIFT(1, 31), RIGHT_SHIFT(-1, 28), LEFT_SHIFT(8, -2), RIGHT_SHIFT(CAST(255 AS tinyint), 4)",
+            "-2147483648, 15, 2, 15",
+        ),
+        (
+            "SELECT BIT_COUNT(7), BIT_COUNT(-1), BIT_COUNT(CAST(-1 AS bigint)), BIT_COUNT(0xFF01), BIT_COUNT(NULL)",
+            "3, 32, 64, 9, NULL",
+        ),
+        (
+            "SELECT GET_BIT(5, 2), GET_BIT(5, 1), SET_BIT(1, 2), SET_BIT(5, 2, 0), SET_BIT(0, 31)",
+            "1, 0, 5, 1, -2147483648",
+        ),
+        ("SELECT LEFT_SHIFT(NULL, 1), RIGHT_SHIFT(1, NULL)", "NULL, NULL"),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+    assert_eq!(fails(&mut sql, "SELECT GET_BIT(1, 32)").await, 40510);
+    assert_eq!(fails(&mut sql, "SELECT LEFT_SHIFT(1)").await, 174);
+}
+
+#[tokio::test]
+async fn a_checksum_is_the_same_for_what_is_equal() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    for (text, expected) in [
+        (
+            "SELECT IIF(CHECKSUM('Ann ', 1) = CHECKSUM('ann', 1), 1, 0), IIF(BINARY_CHECKSUM('Ann') = BINARY_CHECKSUM('ann'), 1, 0)",
+            "1, 0",
+        ),
+        (
+            "SELECT IIF(CHECKSUM(1, 2) = CHECKSUM(2, 1), 1, 0), IIF(CHECKSUM(NULL) = CHECKSUM(0), 1, 0), IIF(CHECKSUM('ab', 'c') = CHECKSUM('a', 'bc'), 1, 0)",
+            "0, 0, 0",
+        ),
+        // These stay what they are: they may be stored.
+        ("SELECT CHECKSUM('a', 1), BINARY_CHECKSUM(N'a', 1.5, NULL)", "171646552, -732670449"),
+        ("SELECT ABS(CHECKSUM(NEWID())) % 1", "0"),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+    assert_eq!(fails(&mut sql, "SELECT CHECKSUM()").await, 174);
 }

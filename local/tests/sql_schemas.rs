@@ -215,3 +215,40 @@ async fn a_schema_lasts_in_its_file_and_goes_once_it_is_empty_or_rolled_back() {
         let _ = std::fs::remove_file(format!("{}{end}", file.display()));
     }
 }
+
+#[tokio::test]
+async fn procedures_tell_of_references_and_indexes() {
+    let azure = azure_with(sqlscope_local::sql::Database::Memory).await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE maker (land char(2), id int, name nvarchar(20) CONSTRAINT uq_name UNIQUE, CONSTRAINT pk_maker PRIMARY KEY (land, id)); \
+         CREATE TABLE thing (id int CONSTRAINT pk_thing PRIMARY KEY, land char(2), maker int, old bit, CONSTRAINT fk_maker \
+         FOREIGN KEY (land, maker) REFERENCES maker(land, id) ON DELETE CASCADE ON UPDATE SET NULL); \
+         CREATE INDEX ix_old ON thing (old DESC, id) WHERE old = 1",
+    )
+    .await;
+    let key = |at: u8, there: &str, here: &str| {
+        format!("todos, dbo, maker, {there}, todos, dbo, thing, {here}, {at}, 2, 0, fk_maker, pk_maker, 7")
+    };
+    let keys = format!("{} | {}", key(1, "land", "land"), key(2, "id", "maker"));
+    for (text, expected) in [
+        ("EXEC sp_fkeys 'maker'", keys.as_str()),
+        ("EXEC sys.sp_fkeys @fktable_name = N'thing', @fktable_owner = N'dbo'", keys.as_str()),
+        ("EXEC sp_fkeys 'maker', @fktable_name = 'maker'", ""),
+        (
+            "EXEC sp_statistics 'thing', 'dbo'",
+            "todos, dbo, thing, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL | \
+             todos, dbo, thing, 0, thing, pk_thing, 1, 1, id, A, NULL, NULL, NULL | \
+             todos, dbo, thing, 1, thing, ix_old, 3, 1, old, D, NULL, NULL, (\"old\" = 1) | \
+             todos, dbo, thing, 1, thing, ix_old, 3, 2, id, A, NULL, NULL, (\"old\" = 1)",
+        ),
+        (
+            "EXEC sys.sp_statistics_100 'maker', NULL, NULL, @index_name = N'uq%', @is_unique = 'Y', @accuracy = 'Q'",
+            "todos, dbo, maker, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL | \
+             todos, dbo, maker, 0, maker, uq_name, 3, 1, name, A, NULL, NULL, NULL",
+        ),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+}

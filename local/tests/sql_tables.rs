@@ -181,3 +181,38 @@ async fn indexes_may_be_part_of_a_table_and_have_a_filter() {
     run(&mut sql, "DROP INDEX ux ON dbo.t; DROP INDEX IF EXISTS ux ON t; INSERT t VALUES (2, 6)").await;
     assert_eq!(fails(&mut sql, "DROP INDEX ux ON t").await, 3701);
 }
+
+#[tokio::test]
+async fn a_table_tells_the_last_value_of_its_identity() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE made (id int IDENTITY(5, 3), n int); CREATE TABLE plain (id int); EXEC('CREATE SCHEMA shop'); \
+         CREATE TABLE shop.made (id bigint IDENTITY, n int)",
+    )
+    .await;
+    for (text, expected) in [
+        (
+            "SELECT IDENT_SEED('made'), IDENT_INCR('dbo.made'), IDENT_CURRENT('made'), IDENT_CURRENT('shop.made')",
+            "5.0, 3.0, 5.0, 1.0",
+        ),
+        ("INSERT made (n) VALUES (1); SELECT IDENT_CURRENT('dbo.made')", "5.0"),
+        (
+            "INSERT made (n) VALUES (1), (2); DECLARE @t sysname = N'made'; SELECT IDENT_CURRENT(@t), SCOPE_IDENTITY()",
+            "11.0, 11.0",
+        ),
+        ("DELETE made; SELECT IDENT_CURRENT('[dbo].[made]')", "11.0"),
+        ("BEGIN TRANSACTION; INSERT made (n) VALUES (1); ROLLBACK; SELECT IDENT_CURRENT('made')", "14.0"),
+        (
+            "SELECT IDENT_CURRENT('plain'), IDENT_SEED('plain'), IDENT_CURRENT('nope'), IDENT_INCR('nope')",
+            "NULL, NULL, NULL, NULL",
+        ),
+        ("IF IDENT_CURRENT('made') > 13 SELECT 1 ELSE SELECT 0", "1"),
+        ("INSERT plain SELECT IDENT_CURRENT('made') + 1; SELECT id FROM plain", "15"),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+    let mut other = azure.connect().await;
+    assert_eq!(rows(&mut other, "SELECT IDENT_CURRENT('made'), SCOPE_IDENTITY()").await, "14.0, NULL");
+}

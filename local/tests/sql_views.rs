@@ -11,7 +11,7 @@ async fn a_view_answers_as_its_query_does() {
     run(&mut sql, "CREATE TABLE t (id int IDENTITY, name nvarchar(10), d decimal(9, 2)); INSERT t VALUES ('a', 7), ('b', 8)")
         .await;
     run(&mut sql, "CREATE VIEW dbo.v AS SELECT id, name, d FROM dbo.t WHERE id > 1").await;
-    run(&mut sql, "CREATE OR ALTER VIEW w (a, b) AS SELECT TOP 1 id, name + N'!' FROM v ORDER BY id DESC")
+    run(&mut sql, "CREATE OR ALTER VIEW w (a, b) AS SELECT TOP (1) id, name + N'!' FROM v ORDER BY id DESC")
         .await;
     for (text, expected) in [
         ("SELECT * FROM dbo.v", "2, b, 8.00"),
@@ -23,7 +23,7 @@ async fn a_view_answers_as_its_query_does() {
         assert_eq!(rows(&mut sql, text).await, expected, "{text}");
     }
     let definition = "SELECT definition FROM sys.sql_modules WHERE object_id = OBJECT_ID('w')";
-    let written = "CREATE VIEW w (a, b) AS SELECT TOP 1 id, name + N'!' FROM v ORDER BY id DESC";
+    let written = "CREATE VIEW w (a, b) AS SELECT TOP (1) id, name + N'!' FROM v ORDER BY id DESC";
     assert_eq!(rows(&mut sql, definition).await, written);
     run(&mut sql, "ALTER VIEW dbo.v AS SELECT id, UPPER(name) AS name FROM t").await;
     assert_eq!(rows(&mut sql, "SELECT name FROM v").await, "A | B");

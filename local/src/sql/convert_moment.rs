@@ -60,7 +60,7 @@ pub(super) fn to_moment(value: &Value, to: SqlType) -> Result<Value, SqlError> {
             };
             float(value).and_then(on_day).ok_or_else(overflow)?
         }
-        Value::Text(text) => Moment::parse(text).ok_or_else(failed)?,
+        Value::Text(text) => Moment::read(text).ok_or_else(failed)?,
         other => {
             let source = source_name(other);
             let name = to.name();

@@ -30,6 +30,7 @@ mod tokens;
 mod trouble;
 mod types;
 mod wire;
+mod written_moment;
 
 pub use books::{Counts, SessionRecord};
 pub use engine::Database;

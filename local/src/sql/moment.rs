@@ -160,7 +160,7 @@ fn number(digits: &str) -> Option<u32> {
     }
 }
 
-fn parse_clock(clock: &str) -> Option<i64> {
+pub(super) fn parse_clock(clock: &str) -> Option<i64> {
     let (whole, fraction) = clock.split_once('.').unwrap_or((clock, ""));
     let mut parts = whole.split(':');
     let hour = number(parts.next()?)?;

@@ -3,6 +3,7 @@
 
 #[cfg(unix)]
 pub(crate) mod local;
+pub(crate) mod shop;
 pub(crate) mod wire;
 
 use std::{

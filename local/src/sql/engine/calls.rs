@@ -6,6 +6,7 @@ use sqlparser::ast::{
 };
 
 use super::{
+    bits,
     functions::{OWN, SAME},
     library,
     nodes::{call, cast, number, text},
@@ -121,6 +122,13 @@ impl Translator<'_> {
                     .map_or_else(|| other.clone(), |found| cast("__as", found, other.clone()));
                 return Ok(Some(call("coalesce", vec![value.clone(), found])));
             }
+            (name, [value, ..]) if bits::OF_TYPES.contains(&name) => {
+                library::known(name).map_or(Ok(()), |entry| library::counted(entry, &given))?;
+                let declared = self.infer(value).map_or_else(String::new, SqlType::declared);
+                given.push(text(&declared));
+                return Ok(Some(call(&format!("__{name}"), given)));
+            }
+            ("ident_current", [name]) => return self.current_identity(name).map(Some),
             ("replicate", [value, _]) => {
                 let unbounded =
                     self.infer(value).is_some_and(|found| found.is_text() && found.length().is_none());

@@ -101,6 +101,15 @@ pub(super) fn call(name: &str, arguments: &[Expr]) -> Result<Option<Expr>, SqlEr
             );
             asked(SqlType::Int, found)
         }
+        "ident_seed" | "ident_incr" => {
+            let [table] = arguments else { return Err(takes(1)) };
+            let wanted = if name == "ident_seed" { "seed_value" } else { "increment_value" };
+            let found = format!(
+                "SELECT \"!w\" FROM (SELECT i.{wanted} AS \"!w\", o.place AS \"!n\" FROM \"sys.identity_columns\" AS i \
+                 JOIN \"sys.!objects\" AS o ON o.object_id = i.object_id) WHERE \"!n\" = __object_name({table})"
+            );
+            asked(SqlType::Decimal(38, 0), found)
+        }
         "type_name" | "type_id" => {
             let [of] = arguments else { return Err(takes(1)) };
             match name {

@@ -54,6 +54,55 @@ pub(super) fn procedure(name: &str) -> Option<(&'static [&'static str], &'static
                FROM "INFORMATION_SCHEMA.KEY_COLUMN_USAGE" JOIN "sys.key_constraints" AS k ON k.name = CONSTRAINT_NAME
                WHERE k.type = 'PK' AND TABLE_NAME = @table_name AND TABLE_SCHEMA = coalesce(@table_owner, 'dbo') ORDER BY KEY_SEQ"#,
         ),
+        "sp_fkeys" => (
+            &[
+                "@pktable_name",
+                "@pktable_owner",
+                "@pktable_qualifier",
+                "@fktable_name",
+                "@fktable_owner",
+                "@fktable_qualifier",
+            ],
+            r#"WITH rules(name, number) AS
+                 (VALUES ('CASCADE', 0), ('NO ACTION', 1), ('SET NULL', 2), ('SET DEFAULT', 3))
+               SELECT __database() AS PKTABLE_QUALIFIER, r.schema_name AS PKTABLE_OWNER, r.name AS PKTABLE_NAME,
+                      d.name AS PKCOLUMN_NAME, __database() AS FKTABLE_QUALIFIER, o.schema_name AS FKTABLE_OWNER,
+                      o.name AS FKTABLE_NAME, c.name AS FKCOLUMN_NAME, k.constraint_column_id AS KEY_SEQ,
+                      u.number AS UPDATE_RULE, e.number AS DELETE_RULE, f.name AS FK_NAME, i.name AS PK_NAME,
+                      7 AS DEFERRABILITY
+               FROM "sys.foreign_keys" AS f JOIN "sys.foreign_key_columns" AS k ON k.constraint_object_id = f.object_id
+                    JOIN "sys.!objects" AS o ON o.object_id = f.parent_object_id
+                    JOIN "sys.!objects" AS r ON r.object_id = f.referenced_object_id
+                    JOIN "sys.columns" AS c ON c.object_id = o.object_id AND c.column_id = k.parent_column_id
+                    JOIN "sys.columns" AS d ON d.object_id = r.object_id AND d.column_id = k.referenced_column_id
+                    JOIN rules AS u ON u.name = f.update_rule JOIN rules AS e ON e.name = f.delete_rule
+                    LEFT JOIN "sys.indexes" AS i ON i.object_id = r.object_id AND i.index_id = f.key_index_id
+               WHERE (@pktable_name IS NULL OR r.name = @pktable_name AND r.schema_name = coalesce(@pktable_owner, 'dbo'))
+                 AND (@fktable_name IS NULL OR o.name = @fktable_name AND o.schema_name = coalesce(@fktable_owner, 'dbo'))
+               ORDER BY CASE WHEN @pktable_name IS NULL THEN r.schema_name ELSE o.schema_name END,
+                        CASE WHEN @pktable_name IS NULL THEN r.name ELSE o.name END, f.name, KEY_SEQ"#,
+        ),
+        // The first row is the table's own; how many rows and pages there are is not known.
+        "sp_statistics" | "sp_statistics_100" => (
+            &["@table_name", "@table_owner", "@table_qualifier", "@index_name", "@is_unique", "@accuracy"],
+            r#"SELECT __database() AS TABLE_QUALIFIER, o.schema_name AS TABLE_OWNER, o.name AS TABLE_NAME,
+                      NOT i.is_unique AS NON_UNIQUE, CASE WHEN i.name IS NOT NULL THEN o.name END AS INDEX_QUALIFIER,
+                      i.name AS INDEX_NAME, i.kind AS TYPE, k.key_ordinal AS SEQ_IN_INDEX, c.name AS COLUMN_NAME,
+                      CASE k.is_descending_key WHEN 0 THEN 'A' WHEN 1 THEN 'D' END AS COLLATION,
+                      CAST(NULL AS INTEGER) AS CARDINALITY, CAST(NULL AS INTEGER) AS PAGES,
+                      i.filter_definition AS FILTER_CONDITION
+               FROM "sys.!objects" AS o
+                    JOIN (SELECT object_id, index_id, name, is_unique, filter_definition,
+                                 CASE type WHEN 1 THEN 1 ELSE 3 END AS kind FROM "sys.indexes"
+                          UNION ALL SELECT object_id, NULL, NULL, NULL, NULL, 0 FROM "sys.!objects" WHERE type = 'U') AS i
+                         ON i.object_id = o.object_id
+                    LEFT JOIN "sys.index_columns" AS k ON k.object_id = o.object_id AND k.index_id = i.index_id
+                    LEFT JOIN "sys.columns" AS c ON c.object_id = o.object_id AND c.column_id = k.column_id
+               WHERE o.name = @table_name AND o.schema_name = coalesce(@table_owner, 'dbo')
+                 AND (i.kind = 0 OR i.name LIKE coalesce(@index_name, '%'))
+                 AND (i.kind = 0 OR upper(coalesce(@is_unique, 'N')) <> 'Y' OR i.is_unique)
+               ORDER BY NON_UNIQUE, TYPE, INDEX_NAME, SEQ_IN_INDEX"#,
+        ),
         _ => return None,
     })
 }

@@ -2,18 +2,20 @@
 
 use sqlparser::{
     ast::{
-        BinaryOperator, Expr, Ident, ObjectName, SelectItem, TableWithJoins, With, helpers::attached_token,
+        BinaryOperator, Expr, Ident, ObjectName, SelectItem, SetExpr, Statement, TableWithJoins, Top, With,
+        helpers::attached_token,
     },
     parser::Parser,
     tokenizer::Token,
 };
 
 use super::{
+    nodes::query_of,
     scope::last_part,
     script::{Action, refused},
     steps::{Parsed, Script},
 };
-use crate::sql::errors::not_supported;
+use crate::sql::errors::{not_supported, syntax};
 
 /// OUTPUT: its items, and the table and columns that they go into, if they do.
 #[derive(Debug, Clone)]
@@ -34,7 +36,7 @@ pub(crate) struct Set {
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     pub(crate) with: Option<With>,
-    pub(crate) top: Option<Expr>,
+    pub(crate) top: Option<Top>,
     pub(crate) target: ObjectName,
     /// `None` for DELETE.
     pub(crate) sets: Option<Vec<Set>>,
@@ -59,7 +61,7 @@ impl<'a> Script<'a> {
         read(&mut self.parser).map_err(|failure| refused(failure, line))
     }
 
-    /// The common table expressions before an UPDATE or a DELETE; `None`, and back at the start, before all else.
+    /// The common table expressions before an UPDATE, a DELETE or a MERGE; `None`, and back at the start, before all else.
     pub(super) fn with_before_change(&mut self) -> Option<With> {
         let other = || sqlparser::parser::ParserError::ParserError(String::new());
         let read = self.parser.try_parse(|parser| {
@@ -67,7 +69,7 @@ impl<'a> Script<'a> {
             let cte_tables = parser.parse_comma_separated(Parser::parse_cte)?;
             match &parser.peek_token_ref().token {
                 Token::Word(word)
-                    if ["UPDATE", "DELETE"].iter().any(|w| word.value.eq_ignore_ascii_case(w)) =>
+                    if ["UPDATE", "DELETE", "MERGE"].iter().any(|w| word.value.eq_ignore_ascii_case(w)) =>
                 {
                     Ok(cte_tables)
                 }
@@ -82,38 +84,13 @@ impl<'a> Script<'a> {
     pub(super) fn change(&mut self, with: Option<With>) -> Parsed<Action> {
         let updates = self.is("UPDATE");
         self.parser.advance_token();
-        let top = if self.take("TOP") {
-            let top = self.sql(Parser::parse_top)?;
-            if top.percent || top.with_ties {
-                return Err(not_supported("TOP with PERCENT in UPDATE or DELETE"));
-            }
-            super::nodes::top_rows(top)
-        } else {
-            None
-        };
+        let top = self.top()?;
         if !updates {
             self.take("FROM");
         }
         let target = self.sql(|parser| parser.parse_object_name(false))?;
-        if self.take("WITH") {
-            // Every UPDATE and DELETE locks as the strongest hint asks.
-            self.expect_token(&Token::LParen)?;
-            while !self.parser.consume_token(&Token::RParen) {
-                if matches!(self.parser.next_token().token, Token::EOF) {
-                    return self.unexpected();
-                }
-            }
-        }
-        let sets = if updates {
-            self.expect("SET")?;
-            let mut sets = vec![self.one_set()?];
-            while self.parser.consume_token(&Token::Comma) {
-                sets.push(self.one_set()?);
-            }
-            Some(sets)
-        } else {
-            None
-        };
+        self.hints()?;
+        let sets = if updates { Some(self.sets()?) } else { None };
         let output = self.output()?;
         let from = if self.take("FROM") {
             self.sql(|parser| parser.parse_comma_separated(Parser::parse_table_and_joins))?
@@ -124,7 +101,67 @@ impl<'a> Script<'a> {
         Ok(Action::Change(Box::new(Change { with, top, target, sets, output, from, selection })))
     }
 
-    fn output(&mut self) -> Parsed<Option<Output>> {
+    /// TOP where rows are changed: they have no order, and so no ties.
+    pub(super) fn top(&mut self) -> Parsed<Option<Top>> {
+        if !self.take("TOP") {
+            return Ok(None);
+        }
+        let top = self.sql(Parser::parse_top)?;
+        if top.with_ties { Err(syntax("WITH")) } else { Ok(Some(top)) }
+    }
+
+    /// INSERT TOP: as many of the rows that its query gives.
+    pub(super) fn insert_top(&mut self) -> Parsed<Action> {
+        let token = self.parser.next_token();
+        let top = self.top()?;
+        let mut statement = self.sql(|parser| parser.parse_insert(token))?;
+        if let Statement::Insert(insert) = &mut statement
+            && let Some(source) = insert.source.as_mut()
+        {
+            if !matches!(
+                source.body.as_ref(),
+                SetExpr::Select(_) | SetExpr::SetOperation { .. } | SetExpr::Query(_)
+            ) {
+                return Err(not_supported("INSERT TOP with VALUES"));
+            }
+            let mut topped = query_of("SELECT * FROM (SELECT 1) AS \"!rows\"")?;
+            if let SetExpr::Select(select) = topped.body.as_mut() {
+                select.top = top;
+            }
+            super::limits::fill(&mut topped, (**source).clone());
+            **source = topped;
+        }
+        Ok(Action::Statement(Box::new(statement)))
+    }
+
+    /// WITH and its hints behind a target: every change of rows locks as the strongest of them asks.
+    pub(super) fn hints(&mut self) -> Parsed<()> {
+        if self.take("WITH") {
+            self.expect_token(&Token::LParen)?;
+            let mut depth = 1;
+            while depth > 0 {
+                match self.parser.next_token().token {
+                    Token::EOF => return self.unexpected(),
+                    Token::LParen => depth += 1,
+                    Token::RParen => depth -= 1,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// SET and its assignments.
+    pub(super) fn sets(&mut self) -> Parsed<Vec<Set>> {
+        self.expect("SET")?;
+        let mut sets = vec![self.one_set()?];
+        while self.parser.consume_token(&Token::Comma) {
+            sets.push(self.one_set()?);
+        }
+        Ok(sets)
+    }
+
+    pub(super) fn output(&mut self) -> Parsed<Option<Output>> {
         if !self.take("OUTPUT") {
             return Ok(None);
         }

@@ -134,7 +134,7 @@ impl Session {
         expr: &Expr,
         columns: &[TableColumn],
     ) -> Result<(Expr, Option<SqlType>), SqlError> {
-        let tables = Tables { found: vec![(String::new(), columns.to_vec())] };
+        let tables = Tables { found: vec![(String::new(), columns.to_vec())], ..Tables::default() };
         let (standing, variables) = (self.standing(), Default::default());
         let mut translator = Translator::new(&tables, &variables, &standing);
         let mut expr = expr.clone();

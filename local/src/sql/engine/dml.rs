@@ -152,8 +152,7 @@ impl Session {
             }
             let mut fields = Vec::new();
             for (value, column) in row.content.iter().zip(columns) {
-                let is_default = matches!(value, Expr::Identifier(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("DEFAULT"));
-                fields.push(if is_default {
+                fields.push(if is_default(value) {
                     column.default.clone().unwrap_or_else(|| "NULL".to_owned())
                 } else {
                     let (value, _) = self.rewritten(target, value)?;
@@ -265,7 +264,7 @@ impl Session {
     }
 
     /// The columns that an INSERT fills: those named, or all that take values.
-    fn insert_columns<'a>(
+    pub(super) fn insert_columns<'a>(
         &self,
         target: &'a Target,
         named: &[String],
@@ -294,7 +293,12 @@ impl Session {
     }
 }
 
-fn mismatch() -> SqlError {
+/// The word DEFAULT in the place of a value.
+pub(super) fn is_default(value: &Expr) -> bool {
+    matches!(value, Expr::Identifier(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("DEFAULT"))
+}
+
+pub(super) fn mismatch() -> SqlError {
     error(213, "Column name or number of supplied values does not match table definition.")
 }
 

@@ -13,7 +13,7 @@ use crate::sql::errors::{
 /// What was being done, for the messages that say it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Doing {
-    /// INSERT, UPDATE, DELETE or SELECT.
+    /// INSERT, UPDATE, DELETE, MERGE or SELECT.
     pub(crate) verb: &'static str,
     /// The tables as the caller wrote them.
     pub(crate) written: Vec<String>,
@@ -66,6 +66,8 @@ pub(crate) fn told(failure: &Error, doing: &Doing, connection: &Connection) -> S
     if let Some(column) = after("NOT NULL constraint failed:") {
         let (table, column) = column.rsplit_once('.').unwrap_or(("", column));
         let table = with_schema(table);
+        // MERGE changes its rows as an UPDATE does, those that are new as well.
+        let verb = if *verb == "MERGE" { "UPDATE" } else { verb };
         let message = format!(
             "Cannot insert the value NULL into column '{column}', table '{database}.{table}'; column does not \
              allow nulls. {verb} fails."
@@ -135,8 +137,8 @@ fn checked(connection: &Connection, name: &str) -> Option<(String, Option<String
     find().ok().flatten()
 }
 
-/// 2627 for a constraint, 2601 for an index: the index over those columns tells by its name.
-fn unique(columns: &str, connection: &Connection) -> SqlError {
+/// The unique index over the columns that SQLite names.
+pub(super) fn unique_index(columns: &str, connection: &Connection) -> Option<String> {
     let table =
         columns.split(", ").next().and_then(|first| first.rsplit_once('.')).map_or("", |(table, _)| table);
     let wanted: Vec<&str> =
@@ -154,7 +156,14 @@ fn unique(columns: &str, connection: &Connection) -> SqlError {
         }
         Ok(None)
     };
-    let index = find().ok().flatten().unwrap_or_default();
+    find().ok().flatten()
+}
+
+/// 2627 for a constraint, 2601 for an index: the index over those columns tells by its name.
+fn unique(columns: &str, connection: &Connection) -> SqlError {
+    let table =
+        columns.split(", ").next().and_then(|first| first.rsplit_once('.')).map_or("", |(table, _)| table);
+    let index = unique_index(columns, connection).unwrap_or_default();
     let parts: Vec<&str> = index.splitn(3, '!').collect();
     match parts.as_slice() {
         [table, kind @ ("P" | "U"), name] => {

@@ -20,6 +20,7 @@ use super::{
     like::like,
     live::Live,
     names::type_shape,
+    parses::parsed,
     query::{ANSWER_LIMIT, too_large},
     schemas::place_of_text,
     storage::recoded,
@@ -142,6 +143,8 @@ pub(crate) fn register(connection: &Connection, shared: &Shared, live: &Arc<Live
     add("__assign", 4, pure, |v| convert::assign(v[3].clone(), type_of(&v[0])?, &text(&v[1]), &text(&v[2])))?;
     add("__order", 1, pure, |v| Ok(order::key(&v[0])))?;
     add("__ordered", 1, pure, |v| Ok(order::number(&v[0])))?;
+    add("__parse", -1, pure, |v| parsed(v, false))?;
+    add("__try_parse", -1, pure, |v| parsed(v, true))?;
     add("__exact", 4, pure, |v| {
         exactly(type_of(&v[0])?, &v[1], text(&v[2]).chars().next().unwrap_or('+'), &v[3])
     })?;

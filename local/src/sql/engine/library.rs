@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use sqlparser::ast::Expr;
 
-use super::{calendar, json, maths, names, storage, texts};
+use super::{bits, calendar, counts, json, maths, names, storage, texts};
 use crate::sql::{
     errors::{SqlError, error},
     types::SqlType,
@@ -44,9 +44,18 @@ pub(super) const fn entry(
 }
 
 pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
-    [texts::ENTRIES, maths::ENTRIES, calendar::ENTRIES, json::ENTRIES, names::ENTRIES, storage::ENTRIES]
-        .into_iter()
-        .flatten()
+    [
+        bits::ENTRIES,
+        counts::ENTRIES,
+        texts::ENTRIES,
+        maths::ENTRIES,
+        calendar::ENTRIES,
+        json::ENTRIES,
+        names::ENTRIES,
+        storage::ENTRIES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The function of that name in T-SQL, or of SQLite's name for it.
@@ -58,7 +67,12 @@ pub(super) fn find(name: &str) -> Option<&'static Entry> {
 /// The function of that name, where T-SQL has one.
 pub(super) fn known(name: &str) -> Option<&'static Entry> {
     const INNER: [&str; 5] = ["bit_not", "bit_xor", "byte_length", "deeper", "float_text"];
-    find(name).filter(|_| !name.starts_with("__") && !name.starts_with("rows_of_") && !INNER.contains(&name))
+    find(name).filter(|_| {
+        !name.starts_with("__")
+            && !name.starts_with("rows_of_")
+            && !name.starts_with("limit_")
+            && !INNER.contains(&name)
+    })
 }
 
 /// Refuses a call with too few or too many arguments.

@@ -1,4 +1,4 @@
-//! Functions of numbers, and the bits' operators.
+//! Functions of numbers.
 
 use num_bigint::BigInt;
 use rusqlite::types::Value;
@@ -25,12 +25,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     entry("asin", (1, 1), FLOAT, |v| real(v, f64::asin)),
     entry("atan", (1, 1), FLOAT, |v| real(v, f64::atan)),
     entry("atn2", (2, 2), FLOAT, |v| two(v, f64::atan2)),
-    entry("bit_not", (1, 1), Gives::Like(0), |v| {
-        Ok(if has_null(v) { Value::Null } else { Value::Integer(!whole(&v[0])) })
-    }),
-    entry("bit_xor", (2, 2), Gives::Strongest(0), |v| {
-        Ok(if has_null(v) { Value::Null } else { Value::Integer(whole(&v[0]) ^ whole(&v[1])) })
-    }),
     entry("ceiling", (1, 1), Gives::Whole, |v| on_number(&v[0], |number| towards(number, 1))),
     entry("cos", (1, 1), FLOAT, |v| real(v, f64::cos)),
     entry("cot", (1, 1), FLOAT, |v| real(v, |number| 1.0 / number.tan())),

@@ -1,12 +1,14 @@
 //! The engine: one thread and one SQLite connection for each session, so that a lock that is waited for holds up
 //! nobody else.
 
+mod adapted;
 mod aggregates;
 mod alter;
 mod answer;
 mod applocks;
 mod apply;
 mod arithmetic;
+mod bits;
 mod bulk;
 mod calendar;
 mod calls;
@@ -19,6 +21,7 @@ mod collation;
 mod columns;
 mod commands;
 mod constraints;
+mod counts;
 mod database;
 mod dates;
 mod ddl;
@@ -38,14 +41,21 @@ mod interrupt;
 mod json;
 mod library;
 mod like;
+mod limits;
 mod live;
 mod locks;
 mod maths;
+mod merge;
+mod merge_clauses;
+mod merge_decisions;
+mod merge_output;
+mod moved_keys;
 mod names;
 mod nodes;
 mod operators;
 mod options;
 mod parsed;
+mod parses;
 mod precision;
 mod prepared;
 mod procedures;

@@ -2,17 +2,29 @@
 
 use sqlparser::{
     ast::{
-        Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-        ObjectName, ObjectNamePart, Query, Statement, Top, TopQuantity, UnaryOperator, Value as Literal,
+        CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+        Ident, ObjectName, ObjectNamePart, Query, Statement, Top, TopQuantity, UnaryOperator,
+        Value as Literal, helpers::attached_token::AttachedToken,
     },
     dialect::MsSqlDialect,
     parser::Parser,
+    tokenizer::Token,
 };
 
 use crate::sql::{
     errors::{SqlError, not_supported},
     types::SqlType,
 };
+
+/// An expression to be translated.
+pub(super) fn expression_of(text: &str) -> Result<Expr, SqlError> {
+    let made = Parser::new(&MsSqlDialect {}).try_with_sql(text);
+    let made = made.and_then(|mut parser| {
+        let made = parser.parse_expr()?;
+        parser.expect_token(&Token::EOF).map(|_| made)
+    });
+    made.map_err(|failure| super::script::refused(failure, 0))
+}
 
 /// A query to be filled or changed: its many fields have no default.
 pub(super) fn query_of(text: &str) -> Result<Query, SqlError> {
@@ -50,6 +62,20 @@ pub(crate) fn literal(expr: &Expr) -> Option<String> {
         Expr::UnaryOp { op: UnaryOperator::Plus, expr } => literal(expr),
         Expr::Value(found) => found.value.clone().into_string(),
         _ => None,
+    }
+}
+
+/// CASE WHEN … THEN … END.
+pub(crate) fn case(conditions: Vec<(Expr, Expr)>) -> Expr {
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: conditions
+            .into_iter()
+            .map(|(condition, result)| CaseWhen { condition, result })
+            .collect(),
+        else_result: None,
     }
 }
 

@@ -49,6 +49,7 @@ impl Session {
         let found = Tables::of(&self.connection, node);
         let mut tables = found.map_err(|failure| self.told(&failure, &Doing::default()))?;
         tables.derive(node, &self.variables);
+        self.look_up_identities(&mut tables)?;
         Ok(tables)
     }
 
@@ -98,10 +99,13 @@ impl Session {
     /// Runs a statement of SQLite and reads all of its rows.
     pub(crate) fn query(&mut self, translated: &Translated) -> Result<Rows, SqlError> {
         let outcome = self.query_raw(translated);
-        outcome.map_err(|failure| {
-            self.broken_reference(&failure, translated)
-                .unwrap_or_else(|| self.told(&failure, &translated.doing))
-        })
+        outcome.map_err(|failure| self.failed(&failure, translated))
+    }
+
+    /// The error for a statement that failed, looked into where SQLite says little.
+    pub(super) fn failed(&self, failure: &rusqlite::Error, translated: &Translated) -> SqlError {
+        let broken = self.broken_reference(failure, translated);
+        broken.unwrap_or_else(|| self.told(failure, &translated.doing))
     }
 
     pub(super) fn query_raw(&self, translated: &Translated) -> rusqlite::Result<Rows> {

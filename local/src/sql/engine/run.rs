@@ -72,6 +72,7 @@ impl Session {
         match &step.action {
             Action::Statement(statement) => self.statement(statement)?,
             Action::Change(change) => self.change_rows(change)?,
+            Action::Merge(merge) => self.merge_rows(merge)?,
             Action::CreateTable(name, elements) => {
                 self.create_table(name, elements)?;
                 self.statement_done(None);

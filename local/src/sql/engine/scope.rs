@@ -109,12 +109,15 @@ pub(crate) fn last_part(name: &ObjectName) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     pub(crate) found: Vec<(String, Vec<TableColumn>)>,
+    /// What IDENT_CURRENT is asked of, and what it gives for these names.
+    pub(crate) counters: Vec<Expr>,
+    pub(crate) identities: Vec<(String, Option<i64>)>,
 }
 
 impl Tables {
     /// Looks up every table that a statement or a part of one reads.
     pub(crate) fn of(connection: &Connection, node: &impl Visit) -> rusqlite::Result<Self> {
-        struct Names(Vec<(String, String)>);
+        struct Names(Vec<(String, String)>, Vec<Expr>);
         impl Visitor for Names {
             type Break = ();
             fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
@@ -126,10 +129,18 @@ impl Tables {
                 }
                 ControlFlow::Continue(())
             }
+            fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+                if let Expr::Function(function) = expr
+                    && last_part(&function.name).eq_ignore_ascii_case("IDENT_CURRENT")
+                {
+                    self.1.extend(arguments(&function.args).into_iter().cloned());
+                }
+                ControlFlow::Continue(())
+            }
         }
-        let mut names = Names(Vec::new());
+        let mut names = Names(Vec::new(), Vec::new());
         let _ = node.visit(&mut names);
-        let mut tables = Tables::default();
+        let mut tables = Tables { counters: names.1, ..Tables::default() };
         for (shown, table) in names.0 {
             tables.add(connection, &shown, &table)?;
         }
@@ -256,10 +267,12 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
                 };
             }
             Some(match name {
-                "__as" | "__try_as" | "__assign" | "__exact" => match arguments.first()? {
-                    Expr::Value(literal) => SqlType::parse(&literal.value.clone().into_string()?)?,
-                    _ => return None,
-                },
+                "__as" | "__try_as" | "__assign" | "__exact" | "__parse" | "__try_parse" => {
+                    match arguments.first()? {
+                        Expr::Value(literal) => SqlType::parse(&literal.value.clone().into_string()?)?,
+                        _ => return None,
+                    }
+                }
                 "coalesce" | "iif" if name == "iif" => strongest(&mut arguments.iter().skip(1).copied())?,
                 "coalesce" => strongest(&mut arguments.iter().copied())?,
                 "__add" | "__sub" | "__mul" | "__div" | "__mod" => {

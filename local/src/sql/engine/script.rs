@@ -3,15 +3,17 @@
 use sqlparser::{
     ast::{DataType, Expr, ObjectName, Statement},
     dialect::MsSqlDialect,
-    keywords::Keyword,
     parser::{Parser, ParserError},
-    tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word},
+    tokenizer::{Token, TokenWithSpan, Tokenizer},
 };
 
 use super::{
+    adapted::{adapted, misplaced},
     bulk::Bulk,
     changes::Change,
     elements::{Alteration, Element, IndexElement},
+    merge_clauses::Merge,
+    parses::as_calls,
     steps::{Parsed, Script},
 };
 use crate::sql::{
@@ -34,6 +36,7 @@ pub(crate) enum Action {
     Statement(Box<Statement>),
     /// UPDATE or DELETE.
     Change(Box<Change>),
+    Merge(Box<Merge>),
     /// A table, or a table variable.
     CreateTable(ObjectName, Vec<Element>),
     AlterTable(ObjectName, Alteration),
@@ -97,7 +100,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Step>, SqlError> {
         tokens.iter().rev().map(|token| &token.token).find(|token| !matches!(token, Token::Whitespace(_)));
     let end = end.map_or_else(String::new, Token::to_string);
     let mut recursions = Vec::new();
-    let adapted = adapted(tokens, &mut recursions);
+    let adapted = adapted(as_calls(&tokens), &mut recursions);
     let parser = Parser::new(&dialect).with_recursion_limit(40).with_tokens_with_locations(adapted);
     let mut script = Script::new(parser, recursions);
     let mut steps = Vec::new();
@@ -128,143 +131,6 @@ fn too_long_a_chain(tokens: &[TokenWithSpan]) -> Option<u32> {
         }
     }
     None
-}
-
-/// A word that begins a clause where a table's name has to stand: to `sqlparser` it is a name like any other.
-fn misplaced(tokens: &[TokenWithSpan]) -> Option<(&str, u32)> {
-    const CLAUSES: [&str; 13] = [
-        "WHERE", "ORDER", "GROUP", "HAVING", "SET", "VALUES", "ON", "INTO", "UNION", "JOIN", "INNER", "BY",
-        "FROM",
-    ];
-    let mut before = Keyword::NoKeyword;
-    for token in tokens {
-        match &token.token {
-            Token::Whitespace(_) => {}
-            Token::Word(word) if word.quote_style.is_none() => {
-                let wants_table =
-                    matches!(before, Keyword::FROM | Keyword::INTO | Keyword::UPDATE | Keyword::JOIN);
-                if wants_table && CLAUSES.iter().any(|clause| clause.eq_ignore_ascii_case(&word.value)) {
-                    return Some((&word.value, token.span.start.line as u32));
-                }
-                before = word.keyword;
-            }
-            _ => before = Keyword::NoKeyword,
-        }
-    }
-    None
-}
-
-/// Forms that `sqlparser` does not take, in forms that it does: a variable behind FETCH NEXT as a placeholder (they
-/// print the same), keys and indexes that say how they are stored, DEFAULT VALUES behind OUTPUT, OPTION's hints, `!<`
-/// and `!>`.
-fn adapted(tokens: Vec<TokenWithSpan>, recursions: &mut Vec<(Location, u32)>) -> Vec<TokenWithSpan> {
-    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
-    let keyword = |token: &TokenWithSpan| match &token.token {
-        Token::Word(word) if word.quote_style.is_none() => word.keyword,
-        _ => Keyword::NoKeyword,
-    };
-    let mut last = Keyword::NoKeyword;
-    // Whether an INSERT's OUTPUT stands before what comes.
-    let mut output = false;
-    let mut tokens = tokens.into_iter().peekable();
-    while let Some(mut token) = tokens.next() {
-        if matches!(token.token, Token::Whitespace(_)) {
-            out.push(token);
-            continue;
-        }
-        if matches!(token.token, Token::ExclamationMark) {
-            // `!<` and `!>`: not less than, not greater than.
-            let turned = match tokens.peek().map(|next| &next.token) {
-                Some(Token::Lt) => Some(Token::GtEq),
-                Some(Token::Gt) => Some(Token::LtEq),
-                _ => None,
-            };
-            if let Some(turned) = turned {
-                tokens.next();
-                token.token = turned;
-            }
-        }
-        if let Token::Word(word) = &token.token {
-            // Both are reserved words of T-SQL: without quotes, neither is a name.
-            if matches!(last, Keyword::CREATE | Keyword::UNIQUE | Keyword::KEY)
-                && word.quote_style.is_none()
-                && ["CLUSTERED", "NONCLUSTERED"].iter().any(|kind| word.value.eq_ignore_ascii_case(kind))
-            {
-                continue;
-            }
-            // `FOREIGN KEY REFERENCES`, of a column: the first two words are not needed.
-            if last == Keyword::KEY && keyword(&token) == Keyword::REFERENCES {
-                let words = |token: &&TokenWithSpan| !matches!(token.token, Token::Whitespace(_));
-                if out.iter().rev().filter(words).nth(1).is_some_and(|word| keyword(word) == Keyword::FOREIGN)
-                {
-                    while out.pop().is_some_and(|before| keyword(&before) != Keyword::FOREIGN) {}
-                }
-            }
-            // These are functions without brackets there.
-            let caller = ["CURRENT_USER", "SESSION_USER", "SYSTEM_USER"];
-            if word.quote_style.is_none() && caller.iter().any(|name| word.value.eq_ignore_ascii_case(name)) {
-                let span = token.span;
-                out.extend([
-                    token,
-                    TokenWithSpan::new(Token::LParen, span),
-                    TokenWithSpan::new(Token::RParen, span),
-                ]);
-                last = Keyword::NoKeyword;
-                continue;
-            }
-            output = match keyword(&token) {
-                Keyword::OUTPUT => true,
-                Keyword::INSERT | Keyword::UPDATE | Keyword::DELETE | Keyword::SELECT => false,
-                _ => output,
-            };
-            if output && last == Keyword::DEFAULT && keyword(&token) == Keyword::VALUES {
-                // DEFAULT VALUES behind an OUTPUT: a row of one value that stands for them.
-                while out.pop().is_some_and(|before| matches!(before.token, Token::Whitespace(_))) {}
-                let mark = Word {
-                    value: super::dml::DEFAULT_VALUES.to_owned(),
-                    quote_style: Some('"'),
-                    keyword: Keyword::NoKeyword,
-                };
-                let span = token.span;
-                out.extend(
-                    [token.token, Token::LParen, Token::Word(mark), Token::RParen]
-                        .map(|token| TokenWithSpan::new(token, span)),
-                );
-                (last, output) = (Keyword::NoKeyword, false);
-                continue;
-            }
-            if keyword(&token) == Keyword::OPTION {
-                if let Some(limit) = hints(&mut tokens) {
-                    recursions.push((token.span.start, limit));
-                }
-                continue;
-            }
-            if matches!(last, Keyword::NEXT | Keyword::FIRST) && word.value.starts_with('@') {
-                token.token = Token::Placeholder(word.value.to_lowercase());
-            }
-        }
-        last = keyword(&token);
-        out.push(token);
-    }
-    out
-}
-
-/// Reads over the brackets behind OPTION: of its hints only MAXRECURSION, which is given back, changes an answer.
-fn hints(tokens: &mut std::iter::Peekable<std::vec::IntoIter<TokenWithSpan>>) -> Option<u32> {
-    let (mut depth, mut named, mut limit) = (0, false, None);
-    for token in tokens {
-        match &token.token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth -= 1,
-            Token::Word(word) => named = word.value.eq_ignore_ascii_case("MAXRECURSION"),
-            Token::Number(count, _) if named => limit = count.parse().ok(),
-            _ => {}
-        }
-        if depth == 0 && !matches!(token.token, Token::Whitespace(_)) {
-            break;
-        }
-    }
-    limit
 }
 
 /// A declared type as this endpoint knows it.

@@ -158,6 +158,20 @@ impl Session {
         self.drop_where(|name, _| name.starts_with('@'));
     }
 
+    /// A rollback brings back the table variables of batches that ended inside of its transaction.
+    pub(super) fn drop_ended_variables(&mut self) {
+        let find = || -> rusqlite::Result<Vec<String>> {
+            let sql = "SELECT name FROM sqlite_temp_schema WHERE type = 'table' AND name LIKE '@%'";
+            self.connection.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
+        };
+        // Where they cannot be found, the next one of that name is told that it is there.
+        let ended = find().unwrap_or_default();
+        for name in ended.iter().filter(|name| !self.temporary.iter().any(|(known, _)| known == *name)) {
+            let _ =
+                self.connection.execute_batch(&format!("DROP TABLE temp.\"{}\"", name.replace('"', "\"\"")));
+        }
+    }
+
     fn drop_where(&mut self, goes: impl Fn(&str, u32) -> bool) {
         let connection = &self.connection;
         self.temporary.retain(|(name, made_at)| {

@@ -122,6 +122,9 @@ impl<'a> Script<'a> {
             "INSERT" if self.word_at(1).is_some_and(|word| word.eq_ignore_ascii_case("BULK")) => {
                 self.insert_bulk()
             }
+            "INSERT" if self.word_at(1).is_some_and(|word| word.eq_ignore_ascii_case("TOP")) => {
+                self.insert_top()
+            }
             "COMMIT" => {
                 self.parser.advance_token();
                 self.transaction_word();
@@ -213,6 +216,7 @@ impl<'a> Script<'a> {
                 self.change(None)
             }
             "DELETE" => self.change(None),
+            "MERGE" => self.merge(None),
             "CREATE" if self.word_at(1).is_some_and(|word| word.eq_ignore_ascii_case("TABLE")) => {
                 self.create_table()
             }
@@ -227,6 +231,7 @@ impl<'a> Script<'a> {
                 }
             }
             "WITH" => match self.with_before_change() {
+                Some(with) if self.is("MERGE") => self.merge(Some(with)),
                 Some(with) => self.change(Some(with)),
                 None => self.statement(),
             },

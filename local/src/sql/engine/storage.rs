@@ -1,12 +1,13 @@
-//! What a value takes where it is kept: DATALENGTH, and HASHBYTES over those bytes.
+//! What a value takes where it is kept: DATALENGTH, HASHBYTES over those bytes, and checksums.
 
+use md5::Md5;
 use rusqlite::types::Value;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
 use super::{
     functions::text,
-    library::{Answer, Entry, Gives, entry},
+    library::{Answer, Entry, Given, Gives, entry},
     names::byte_length,
 };
 use crate::sql::{
@@ -15,8 +16,13 @@ use crate::sql::{
     types::SqlType,
 };
 
-/// Both take the value's declared type as well, which the translation puts behind it.
+/// DATALENGTH and HASHBYTES take the value's declared type as well, which the translation puts behind it.
 pub(super) const ENTRIES: &[Entry] = &[
+    entry("binary_checksum", (1, 1024), Gives::Type(SqlType::Int), |v| Ok(checksum(v, str::to_owned))),
+    // Of texts that compare as equal, the same.
+    entry("checksum", (1, 1024), Gives::Type(SqlType::Int), |v| {
+        Ok(checksum(v, |text| text.trim_end_matches(' ').to_lowercase()))
+    }),
     entry("datalength", (1, 2), Gives::Type(SqlType::Int), |v| {
         let sql_type = v.get(1).and_then(|name| SqlType::parse(&text(name)));
         Ok(match (&v[0], sql_type) {
@@ -55,6 +61,28 @@ pub(super) fn recoded(value: &Value, type_name: &str) -> Value {
     }
 }
 
+/// The 32 bits of FNV-1a, over each value's kind, bytes and end: not SQL Server's numbers, but as steady.
+fn checksum(given: Given<'_>, folded: impl Fn(&str) -> String) -> Value {
+    let mut sum: u32 = 0x811c_9dc5;
+    let mut add = |bytes: &[u8]| {
+        for byte in bytes {
+            sum = (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+        }
+    };
+    for value in given {
+        match value {
+            Value::Null => add(&[0]),
+            Value::Integer(number) => add(&[&[1], number.to_le_bytes().as_slice()].concat()),
+            Value::Real(number) => add(&[&[2], number.to_le_bytes().as_slice()].concat()),
+            Value::Text(text) => add(&[&[3], folded(text).as_bytes(), &[0xff]].concat()),
+            Value::Blob(bytes) => {
+                add(&[&[4], bytes.as_slice(), &(bytes.len() as u64).to_le_bytes()].concat())
+            }
+        }
+    }
+    Value::Integer(i64::from(sum.cast_signed()))
+}
+
 /// Text in its type's encoding.
 fn bytes_of(value: &Value, sql_type: Option<SqlType>) -> Vec<u8> {
     match (value, sql_type) {
@@ -66,13 +94,14 @@ fn bytes_of(value: &Value, sql_type: Option<SqlType>) -> Vec<u8> {
 
 fn hashed(algorithm: &str, bytes: &[u8]) -> Answer {
     Ok(Value::Blob(match algorithm.to_ascii_uppercase().as_str() {
+        "MD5" => Md5::digest(bytes).to_vec(),
         "SHA" | "SHA1" => Sha1::digest(bytes).to_vec(),
         "SHA2_256" => Sha256::digest(bytes).to_vec(),
         "SHA2_512" => Sha512::digest(bytes).to_vec(),
         other => {
             let message = format!(
-                "'{other}' is not supported by the local Azure SQL endpoint's HASHBYTES, which has SHA1, SHA2_256 and \
-                 SHA2_512."
+                "'{other}' is not supported by the local Azure SQL endpoint's HASHBYTES, which has MD5, SHA1, SHA2_256 \
+                 and SHA2_512."
             );
             return Err(error(crate::sql::errors::NOT_SUPPORTED, message));
         }

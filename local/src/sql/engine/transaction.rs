@@ -136,6 +136,7 @@ impl Session {
         if !self.connection.is_autocommit() {
             // SQLite's ROLLBACK fails only where nothing is open.
             let _ = self.connection.execute_batch("ROLLBACK");
+            self.drop_ended_variables();
         }
         if self.transaction.count > 0 {
             self.end_transaction(false);
@@ -211,6 +212,8 @@ impl Session {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
         self.transaction.engaged = false;
+        // What one of these has made is none of the next transaction's.
+        self.transaction.changed_tables = false;
         self.unlock_writer();
         outcome
     }

@@ -3,20 +3,20 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, LimitClause, ObjectName, ObjectNamePart, Offset, OffsetRows,
-    OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableFunctionArgs,
-    Value as Literal, VisitMut, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, OrderBy, OrderByKind, Query,
+    Select, SelectItem, SetExpr, TableAlias, TableFactor, TableFunctionArgs, Value as Literal, VisitMut,
+    VisitorMut,
 };
 
 use super::{
     apply::Applied,
     described::names,
     expressions::{collated, is_column},
-    nodes::{number, query_of, quoted_name, top_rows},
+    nodes::{query_of, quoted_name},
     scope::{Tables, Variables, infer, last_part, table_name},
     standing::Standing,
 };
-use crate::sql::errors::{SqlError, error, not_supported, syntax};
+use crate::sql::errors::{SqlError, error, not_supported};
 use crate::sql::types::SqlType;
 
 /// Rewrites one statement or a part of it; collects what its running has to know.
@@ -62,23 +62,19 @@ impl Translator<'_> {
                 self.in_order(&mut [&mut term.expr]);
             }
         }
-        let mut limit = None;
-        match query.body.as_mut() {
-            SetExpr::Select(select) => limit = take_top(select)?,
-            // The first row's collations are the columns'.
-            SetExpr::Values(values) => {
-                for expr in values.rows.first_mut().into_iter().flat_map(|row| &mut row.content) {
-                    if self.infer(expr).is_some_and(SqlType::is_text) {
-                        *expr = collated(expr);
-                    }
+        // The first row's collations are the columns'.
+        if let SetExpr::Values(values) = query.body.as_mut() {
+            for expr in values.rows.first_mut().into_iter().flat_map(|row| &mut row.content) {
+                if self.infer(expr).is_some_and(SqlType::is_text) {
+                    *expr = collated(expr);
                 }
             }
-            _ => {}
         }
         let width = match query.body.as_ref() {
             SetExpr::Select(select) => names(&select.projection).map(|names| names.len()),
             _ => None,
         };
+        let selects = matches!(query.body.as_ref(), SetExpr::Select(_));
         if let Some(OrderBy { kind: OrderByKind::Expressions(sorts), .. }) = &mut query.order_by {
             for sort in sorts {
                 if let Expr::Value(literal) = &sort.expr
@@ -91,35 +87,20 @@ impl Translator<'_> {
                     );
                     return Err(error(108, message));
                 }
-                if !is_column(&sort.expr) && self.infer(&sort.expr).is_some_and(SqlType::is_text) {
-                    sort.expr = collated(&sort.expr);
+                // The terms of a set operation's ORDER BY can be names of its columns only.
+                if selects {
+                    sort.expr = self.sortable(&sort.expr);
                 }
             }
-        }
-        let offset = match query.limit_clause.take() {
-            None => None,
-            Some(LimitClause::LimitOffset { limit: None, offset, .. }) => offset,
-            Some(_) => return Err(syntax("LIMIT")),
-        };
-        if let Some(fetch) = query.fetch.take() {
-            if fetch.percent || fetch.with_ties {
-                return Err(not_supported("FETCH with PERCENT or TIES"));
-            }
-            limit = Some(fetch.quantity.unwrap_or_else(|| number("1")));
-        }
-        if limit.is_some() || offset.is_some() {
-            query.limit_clause = Some(LimitClause::LimitOffset {
-                limit: Some(limit.unwrap_or_else(|| number("-1"))),
-                offset: offset.map(|offset| Offset { rows: OffsetRows::None, ..offset }),
-                limit_by: Vec::new(),
-            });
         }
         Ok(())
     }
 
     fn finished(&mut self, query: &mut Query) -> Result<(), SqlError> {
         parts_as_sources(&mut query.body)?;
+        let limit = self.limit(query)?;
         self.query(query)?;
+        query.limit_clause = limit;
         self.for_json(query)
     }
 
@@ -233,14 +214,6 @@ fn parts_as_sources(body: &mut SetExpr) -> Result<(), SqlError> {
     Ok(())
 }
 
-fn take_top(select: &mut Select) -> Result<Option<Expr>, SqlError> {
-    let Some(top) = select.top.take() else { return Ok(None) };
-    if top.percent || top.with_ties {
-        return Err(not_supported("TOP with PERCENT or TIES"));
-    }
-    Ok(top_rows(top))
-}
-
 /// A name may say its database where that is this one.
 pub(crate) fn known_place(parts: &[&Ident], database: &str) -> Result<(), SqlError> {
     let written = || parts.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join(".");
@@ -270,7 +243,11 @@ impl VisitorMut for Translator<'_> {
     type Break = SqlError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> Flow {
-        flow(super::recursion::rewrite(query))
+        use SetExpr::{Delete, Insert, Merge, Update};
+        if matches!(query.body.as_ref(), Insert(_) | Update(_) | Delete(_) | Merge(_)) {
+            return ControlFlow::Break(not_supported("the rows of a change as a source"));
+        }
+        flow(super::limits::as_written(query).and_then(|()| super::recursion::rewrite(query)))
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> Flow {

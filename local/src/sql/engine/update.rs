@@ -4,9 +4,7 @@ use std::{collections::HashMap, ops::ControlFlow};
 
 use rusqlite::types::Value;
 use sqlparser::{
-    ast::{
-        Expr, Ident, ObjectName, Query, SelectItem, SetExpr, TableFactor, TableWithJoins, Top, TopQuantity,
-    },
+    ast::{Expr, Ident, ObjectName, Query, SelectItem, SetExpr, TableFactor, TableWithJoins},
     dialect::MsSqlDialect,
     parser::Parser,
 };
@@ -16,7 +14,7 @@ use super::{
     dml::Target,
     nodes::query_of,
     query::Rows,
-    scope::{last_part, table_name},
+    scope::{TableColumn, last_part, table_name},
     session::Session,
 };
 use crate::sql::{
@@ -77,13 +75,7 @@ impl Session {
                 before.push(SelectItem::UnnamedExpr(value.clone()));
             }
             let Some(column) = column else { continue };
-            let column = aim.target.column(column)?;
-            if column.identity.is_some() {
-                return Err(error(8102, format!("Cannot update identity column '{}'.", column.name)));
-            }
-            if column.computed {
-                return Err(super::dml::computed(&column.name));
-            }
+            let column = aim.target.settable(column)?;
             let stored = match value {
                 None => column.default.clone().unwrap_or_else(|| "NULL".to_owned()),
                 Some(value) if change.is_plain() => {
@@ -129,7 +121,7 @@ impl Session {
         let names = super::described::names(&items).unwrap_or_default();
         self.change(&aim.target, change.output.is_some(), into.as_ref(), |session| {
             let old = old.map(|old| session.query(&old)).transpose()?;
-            let new = session.query(&translated)?;
+            let new = session.update(&translated)?;
             if let Some(last) = old.as_ref().and_then(|(_, rows)| rows.last()) {
                 for (variable, place) in &variables {
                     let sql_type = session.variable(variable)?.sql_type;
@@ -202,6 +194,20 @@ impl Session {
     }
 }
 
+impl Target {
+    /// The column of that name, where an UPDATE can set it.
+    pub(super) fn settable(&self, name: &str) -> Result<&TableColumn, SqlError> {
+        let column = self.column(name)?;
+        if column.identity.is_some() {
+            return Err(error(8102, format!("Cannot update identity column '{}'.", column.name)));
+        }
+        if column.computed {
+            return Err(super::dml::computed(&column.name));
+        }
+        Ok(column)
+    }
+}
+
 impl Aim {
     fn rowid(&self) -> Expr {
         Expr::CompoundIdentifier(vec![self.shown.clone(), self.rowid.clone()])
@@ -235,17 +241,13 @@ impl Change {
             if select.from.is_empty() {
                 select.from = vec![source(&aim.target.name, &aim.shown.value)?];
             }
-            select.top = self.top.clone().map(|rows| Top {
-                with_ties: false,
-                percent: false,
-                quantity: Some(TopQuantity::Expr(rows)),
-            });
+            select.top.clone_from(&self.top);
         }
         Ok(query)
     }
 }
 
-fn source(name: &str, shown: &str) -> Result<TableWithJoins, SqlError> {
+pub(super) fn source(name: &str, shown: &str) -> Result<TableWithJoins, SqlError> {
     let (name, shown) = (Ident::with_quote('"', name), Ident::with_quote('"', shown));
     let text = format!("{name} AS {shown}");
     let made = Parser::new(&MsSqlDialect {}).try_with_sql(&text);
@@ -253,7 +255,7 @@ fn source(name: &str, shown: &str) -> Result<TableWithJoins, SqlError> {
         .map_err(|_| not_supported("this form of the statement"))
 }
 
-fn aliased(expr: Expr, alias: &str) -> SelectItem {
+pub(super) fn aliased(expr: Expr, alias: &str) -> SelectItem {
     SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', alias) }
 }
 
