@@ -241,3 +241,21 @@ async fn bytes_digits_and_names_are_told_as_their_types_have_them() {
     }
     assert_eq!(fails(&mut sql, "SELECT HASHBYTES('MD5', 'a')").await, 40510);
 }
+
+#[tokio::test]
+async fn weeks_begin_on_the_day_that_datefirst_says() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    // A Sunday.
+    let parts = "DECLARE @d date = '2026-01-04'; SELECT @@DATEFIRST, DATEPART(dw, @d), DATEPART(week, @d), \
+                 DATENAME(weekday, @d), CAST(DATETRUNC(week, @d) AS varchar(10)), DATEPART(iso_week, @d)";
+    for (set, expected) in [
+        ("", "7, 1, 2, Sunday, 2026-01-04, 1"),
+        ("SET DATEFORMAT ymd; SET DATEFIRST 1;", "1, 7, 1, Sunday, 2025-12-29, 1"),
+        ("DECLARE @first tinyint = 3; SET DATEFIRST @first;", "3, 5, 1, Sunday, 2025-12-31, 1"),
+        ("SET DATEFIRST 7;", "7, 1, 2, Sunday, 2026-01-04, 1"),
+    ] {
+        assert_eq!(rows(&mut sql, &format!("{set} {parts}")).await, expected, "{set}");
+    }
+    assert_eq!(fails(&mut sql, "SET DATEFIRST 8").await, 2744);
+}

@@ -187,10 +187,10 @@ async fn a_statement_that_the_endpoint_does_not_have_is_named_and_nothing_of_its
         ("ALTER ROLE db_datareader ADD MEMBER [app]", "ALTER ROLE"),
         ("CREATE SYNONYM s FOR dbo.t", "CREATE SYNONYM"),
         ("ALTER DATABASE CURRENT SET ENCRYPTION ON", "ALTER DATABASE"),
-        ("ALTER TABLE [t] NOCHECK CONSTRAINT ALL", "ALTER TABLE … NOCHECK CONSTRAINT"),
+        ("ALTER TABLE [t] SWITCH TO dbo.u", "ALTER TABLE … SWITCH TO"),
         ("ALTER INDEX ALL ON t REBUILD", "ALTER INDEX"),
         ("UPDATE STATISTICS t", "UPDATE STATISTICS"),
-        ("DBCC CHECKIDENT ('t', RESEED, 0)", "DBCC"),
+        ("DBCC SHOWCONTIG ('t')", "DBCC"),
         ("GRANT SELECT ON OBJECT::dbo.t TO [app]", "GRANT"),
     ] {
         let answer = match sql.simple_query(text).await {

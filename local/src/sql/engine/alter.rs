@@ -1,5 +1,6 @@
 //! ALTER TABLE: what is added, dropped or given another type, and the checks of the rows that are there.
 
+use rusqlite::OptionalExtension;
 use sqlparser::ast::{ColumnDef, ColumnOption, Ident, ObjectName, TableConstraint};
 
 use super::{
@@ -7,9 +8,10 @@ use super::{
     columns::{Made, column_part},
     constraints::{duplicates, index_columns},
     ddl::quote,
+    definitions::reference_name,
     elements::{Alteration, Element},
     failures::Doing,
-    nodes::{plain, text},
+    nodes::plain,
     schema::split_default,
     script::sql_type,
     session::Session,
@@ -28,6 +30,9 @@ impl Session {
                 }
                 Alteration::DropColumns(names, lenient) => {
                     names.iter().try_for_each(|name| session.drop_column(&table, &name.value, *lenient))
+                }
+                Alteration::Switch(names, on, checked) => {
+                    session.switch_constraints(&table, names.as_deref(), *on, *checked)
                 }
                 Alteration::Column(column) => session.change_column(&table, column),
             }
@@ -139,7 +144,7 @@ impl Session {
     }
 
     /// Whether the rows that are there keep to a CHECK.
-    fn holds(&mut self, table: &str, constraint: &str) -> Result<(), SqlError> {
+    pub(super) fn holds(&mut self, table: &str, constraint: &str) -> Result<(), SqlError> {
         let Some((name, check)) = constraint.split_once(" CHECK ") else { return Ok(()) };
         if self.finds(&format!("SELECT 1 FROM {} WHERE NOT {check}", quote(table)))? {
             return Err(self.conflict("CHECK", name));
@@ -147,13 +152,18 @@ impl Session {
         Ok(())
     }
 
-    fn references_hold(&mut self, table: &str) -> Result<(), SqlError> {
-        if self.finds(&format!("SELECT 1 FROM pragma_foreign_key_check({})", text(table)))? {
-            let definition = self.definition(table)?;
-            let name = definition.parts.last().and_then(|part| part.split_once(" FOREIGN KEY "));
-            return Err(self.conflict("FOREIGN KEY", name.map_or("", |(name, _)| name)));
-        }
-        Ok(())
+    /// Whether the rows that are there have those that they refer to.
+    pub(super) fn references_hold(&mut self, table: &str) -> Result<(), SqlError> {
+        let sql = "SELECT fkid FROM pragma_foreign_key_check(?1) LIMIT 1";
+        let broken: Option<i64> = self
+            .connection
+            .query_row(sql, [table], |row| row.get(0))
+            .optional()
+            .map_err(|failure| self.told(&failure, &Doing::default()))?;
+        let Some(broken) = broken else { return Ok(()) };
+        let broken = usize::try_from(broken).unwrap_or_default();
+        let name = reference_name(&self.definition(table)?.sql(), broken).unwrap_or_default();
+        Err(self.conflict("FOREIGN KEY", &quote(&name)))
     }
 
     fn conflict(&self, kind: &str, constraint: &str) -> SqlError {

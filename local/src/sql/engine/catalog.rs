@@ -93,7 +93,9 @@ const VIEWS: &[View] = &[
         "sys.check_constraints",
         r#"SELECT c.key COLLATE NOCASE AS name, o.object_id * 1000 + 800000000 + c.id AS object_id,
                   o.object_id AS parent_object_id, o.schema_id, 'C' COLLATE NOCASE AS type,
-                  'CHECK_CONSTRAINT' AS type_desc, c.value AS definition, 0 AS is_disabled, 0 AS parent_column_id
+                  'CHECK_CONSTRAINT' AS type_desc, c.value AS definition,
+                  instr(o.sql, '"' || replace(c.key, '"', '""') || '" CHECK (1 OR ''') > 0 AS is_disabled,
+                  0 AS is_not_trusted, 0 AS parent_column_id
            FROM "sys.!objects" AS o JOIN json_each(__checks(o.sql)) AS c WHERE o.type = 'U'"#,
     ),
     (
@@ -158,7 +160,8 @@ const VIEWS: &[View] = &[
                    ORDER BY 1 LIMIT 1) AS key_index_id,
                   replace(f.on_delete, ' ', '_') AS delete_referential_action_desc,
                   replace(f.on_update, ' ', '_') AS update_referential_action_desc,
-                  f.on_delete AS delete_rule, f.on_update AS update_rule
+                  f.on_delete AS delete_rule, f.on_update AS update_rule, 0 AS is_disabled, 0 AS is_not_trusted,
+                  0 AS is_ms_shipped
            FROM "sys.!objects" AS o JOIN pragma_foreign_key_list(o.place) AS f JOIN "sys.!objects" AS r ON r.place = f."table"
            WHERE f.seq = 0"#,
     ),

@@ -1,6 +1,6 @@
 //! What a table's SQL, as SQLite keeps it, tells of its constraints: their names, and the checks themselves.
 
-use super::schema::Definition;
+use super::{schema::Definition, switched::text_of_off};
 
 const CONSTRAINT: &str = "CONSTRAINT \"";
 
@@ -29,6 +29,9 @@ pub(super) fn checks(sql: &str) -> Vec<(String, String)> {
     let definition = Definition::parse(sql);
     let one = |part: &String| {
         let (name, check) = part.strip_prefix(CONSTRAINT)?.split_once("\" CHECK ")?;
+        // One that is off says what it would check, unless it is a reference.
+        let off = text_of_off(&format!("CHECK {check}"));
+        let check = off.as_deref().map_or(Some(check), |kept| kept.strip_prefix("CHECK "))?;
         Some((name.replace("\"\"", "\""), check.to_owned()))
     };
     definition.iter().flat_map(|definition| &definition.parts).filter_map(one).collect()

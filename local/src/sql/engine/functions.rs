@@ -42,6 +42,7 @@ pub(crate) struct State {
     pub(crate) spid: u16,
     /// The number of the session's isolation level.
     pub(crate) isolation: i64,
+    pub(crate) first_day: u8,
 }
 
 /// [`State`], shared with the functions of one connection.
@@ -204,10 +205,10 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     })?;
     add("__dateadd", 3, pure, |v| date_add(&text(&v[0]), &v[1], &v[2]))?;
     add("__datediff", 3, pure, |v| date_diff(&text(&v[0]), &v[1], &v[2]))?;
-    add("__datepart", 2, pure, |v| date_part(&text(&v[0]), &v[1]))?;
-    add("__year", 1, pure, |v| date_part("year", &v[0]))?;
-    add("__day", 1, pure, |v| date_part("day", &v[0]))?;
-    add("__month", 1, pure, |v| date_part("month", &v[0]))?;
+    add("__datepart", -1, pure, |v| date_part(&text(&v[0]), &v[1], v.get(2)))?;
+    add("__year", 1, pure, |v| date_part("year", &v[0], None))?;
+    add("__day", 1, pure, |v| date_part("day", &v[0], None))?;
+    add("__month", 1, pure, |v| date_part("month", &v[0], None))?;
     add("__object_name", 1, pure, |v| on_text(&v[0], |t| Value::Text(place_of_text(t))))?;
     add("__default_name", 2, pure, |v| {
         Ok(default_name(&text(&v[0]), &text(&v[1])).map_or(Value::Null, Value::Text))
@@ -246,6 +247,8 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     connection.create_scalar_function("__database", 0, impure, move |_| Ok(state.lock().database.clone()))?;
     let state = shared.clone();
     connection.create_scalar_function("__spid", 0, impure, move |_| Ok(state.lock().spid))?;
+    let state = shared.clone();
+    connection.create_scalar_function("__datefirst", 0, impure, move |_| Ok(state.lock().first_day))?;
     let state = shared.clone();
     connection.create_scalar_function("__isolation", 0, impure, move |_| Ok(state.lock().isolation))?;
     let state = shared.clone();

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{schemas::place_of_text, session::Session, settings::Isolation};
-use crate::sql::errors::{SqlError, not_supported};
+use crate::sql::{
+    convert,
+    errors::{SqlError, error, not_supported},
+};
 
 impl Session {
     pub(super) fn set_option(&mut self, names: &str, value: &str) -> Result<(), SqlError> {
@@ -43,6 +46,16 @@ impl Session {
                     let milliseconds: i64 =
                         value.replace(' ', "").parse().map_err(|_| crate::sql::errors::syntax(value))?;
                     self.options.lock_timeout = u64::try_from(milliseconds).ok().map(Duration::from_millis);
+                }
+                "DATEFIRST" => {
+                    let given = match value.strip_prefix('@') {
+                        Some(_) => convert::text(self.variable(&value.to_lowercase())?.value),
+                        None => value.to_owned(),
+                    };
+                    let day = given.parse().ok().filter(|day| (1..=7).contains(day));
+                    self.options.date_first = Some(day.ok_or_else(|| {
+                        error(2744, format!("The SET DATEFIRST parameter, {given}, is not valid."))
+                    })?);
                 }
                 "IDENTITY_INSERT" => {
                     let (table, switch) = value.rsplit_once(' ').unwrap_or((value, ""));

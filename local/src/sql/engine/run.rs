@@ -157,6 +157,7 @@ impl Session {
                 let value = convert::convert(self.value(value)?.value, sql_type)?;
                 self.set_variable(name, value);
             }
+            Action::CheckIdentity(check) => self.run_check_identity(check, step.line)?,
             Action::InsertBulk(bulk) => self.announce_bulk(bulk)?,
             Action::SetContextInfo(value) => self.set_context_info(value)?,
             Action::Option(name, value) => self.set_option(name, value)?,

@@ -11,6 +11,7 @@ use sqlparser::{
 use super::{
     bulk::Bulk,
     changes::Change,
+    check_identity::CheckIdentity,
     elements::{Alteration, Element, IndexElement},
     steps::{Parsed, Script},
 };
@@ -70,6 +71,7 @@ pub(crate) enum Action {
     WaitFor(Expr),
     InsertBulk(Bulk),
     Use(String),
+    CheckIdentity(Box<CheckIdentity>),
     Execute {
         procedure: String,
         arguments: Vec<Argument>,

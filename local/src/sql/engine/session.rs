@@ -194,7 +194,10 @@ impl Session {
     }
 
     pub(crate) fn standing(&self) -> Standing {
-        self.shared.lock().isolation = self.options.isolation as i64;
+        let mut shared = self.shared.lock();
+        shared.isolation = self.options.isolation as i64;
+        shared.first_day = self.options.first_day();
+        drop(shared);
         Standing {
             spid: self.who.spid,
             transactions: self.transaction.count,
@@ -206,6 +209,7 @@ impl Session {
             row_count: self.row_count,
             last_error: self.last_error,
             options: self.options.bits(),
+            first_day: self.options.first_day(),
             lock_timeout: self.options.lock_timeout.map(|time| time.as_millis()),
             identity: self.shared.lock().last_identity,
             server: self.who.server.clone(),

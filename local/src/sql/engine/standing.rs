@@ -27,6 +27,8 @@ pub(crate) struct Standing {
     pub(crate) last_error: u32,
     /// The bits of `@@OPTIONS`.
     pub(crate) options: i64,
+    /// `@@DATEFIRST`.
+    pub(crate) first_day: u8,
     /// In milliseconds.
     pub(crate) lock_timeout: Option<u128>,
     pub(crate) identity: Option<i64>,
@@ -58,7 +60,7 @@ impl Standing {
                 let time = self.lock_timeout.and_then(|time| i64::try_from(time).ok());
                 whole(SqlType::Int, time.unwrap_or(-1))
             }
-            "@@datefirst" => whole(SqlType::TinyInt, 7),
+            "@@datefirst" => whole(SqlType::TinyInt, self.first_day.into()),
             "@@language" => cast("__as", SqlType::NVarChar(Some(128)), text("us_english")),
             "@@textsize" => whole(SqlType::Int, 2_147_483_647),
             "@@nestlevel" => whole(SqlType::Int, 0),
