@@ -33,7 +33,7 @@ pub(super) fn to_moment(value: &Value, to: SqlType) -> Result<Value, SqlError> {
         Value::Text(text) if text.trim().is_empty() => {
             Moment { days: Some(DAYS_TO_1900), ..Moment::default() }
         }
-        Value::Text(text) => Moment::parse(text).ok_or_else(failed)?,
+        Value::Text(text) => Moment::read(text).ok_or_else(failed)?,
         other => {
             let source = source_name(other);
             let name = to.name();

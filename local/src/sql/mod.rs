@@ -17,6 +17,7 @@ mod fuzz;
 mod login;
 mod login7;
 mod moment;
+mod moment_text;
 mod packet;
 mod prelogin;
 mod request;

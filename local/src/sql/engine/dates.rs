@@ -51,7 +51,7 @@ pub(super) fn ticks_of(part: &str) -> Option<i64> {
 pub(super) fn moment(value: &Value) -> std::result::Result<Moment, SqlError> {
     let failed = || error(241, "Conversion failed when converting date and/or time from character string.");
     match value {
-        Value::Text(text) => Moment::parse(text).ok_or_else(failed),
+        Value::Text(text) => Moment::read(text).ok_or_else(failed),
         _ => Err(failed()),
     }
 }

@@ -150,7 +150,7 @@ impl Translator<'_> {
                 let to = cast_type(data_type)?;
                 let value = match styles.as_slice() {
                     [] => self.shown(inner, to),
-                    [style, ..] => self.in_style(inner, to, style.clone()),
+                    [style, ..] => self.in_style(inner, to, style.clone(), *is_try),
                 };
                 cast(if *is_try { "__try_as" } else { "__as" }, to, value)
             }
@@ -207,7 +207,7 @@ impl Translator<'_> {
     pub(super) fn shown(&self, value: &Expr, to: SqlType) -> Expr {
         match self.infer(value) {
             Some(SqlType::DateTime | SqlType::SmallDateTime) if to.is_text() => {
-                self.in_style(value, to, number("0"))
+                self.in_style(value, to, number("0"), false)
             }
             // With all the digits of its type.
             Some(SqlType::Decimal(_, scale) | SqlType::DateTimeOffset(scale)) if to.is_text() => {
@@ -216,12 +216,12 @@ impl Translator<'_> {
             Some(SqlType::Money | SqlType::SmallMoney) if to.is_text() => {
                 call("__digits", vec![value.clone(), number("2")])
             }
-            Some(from) if to.is_text() && from.is_moment() => self.in_style(value, to, number("121")),
+            Some(from) if to.is_text() && from.is_moment() => self.in_style(value, to, number("121"), false),
             _ => value.clone(),
         }
     }
 
-    fn in_style(&self, value: &Expr, to: SqlType, style: Expr) -> Expr {
+    fn in_style(&self, value: &Expr, to: SqlType, style: Expr, is_try: bool) -> Expr {
         let digits = match self.infer(value) {
             Some(SqlType::DateTime) => 3,
             Some(SqlType::SmallDateTime | SqlType::Date) => 0,
@@ -231,6 +231,7 @@ impl Translator<'_> {
             _ => 7,
         };
         let to_text = if to.is_text() { "1" } else { "0" };
-        call("__styled", vec![value.clone(), style, number(&digits.to_string()), number(to_text)])
+        let name = if is_try { "__try_styled" } else { "__styled" };
+        call(name, vec![value.clone(), style, number(&digits.to_string()), number(to_text)])
     }
 }

@@ -137,6 +137,9 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
         add(&format!("__{}", entry.name), -1, flags, entry.body)?;
     }
     add("__styled", 4, pure, |v| styled(&v[0], whole(&v[1]), whole(&v[2]), whole(&v[3]) != 0))?;
+    add("__try_styled", 4, pure, |v| {
+        Ok(styled(&v[0], whole(&v[1]), whole(&v[2]), whole(&v[3]) != 0).unwrap_or(Value::Null))
+    })?;
     aggregates::register(connection)?;
     for_json::register(connection)?;
     collation::register(connection)?;

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::sql::{
     errors::{SqlError, error},
+    moment_text::{DateOrder, set_date_order},
     tokens::Tokens,
 };
 
@@ -137,6 +138,7 @@ impl Session {
         self.store.locks.release_all(self.who.spid, Owner::Session);
         self.was_reset = true;
         self.options = Options::default();
+        set_date_order(DateOrder::default());
         self.session_values.clear();
         self.context_info = None;
         self.prepared.clear();

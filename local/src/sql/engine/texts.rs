@@ -44,7 +44,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
     entry("format", (2, 3), TEXT, |v| format_value(&v[0], &v[1])),
     entry("isdate", (1, 1), INT, |v| {
-        let found = matches!(&v[0], Value::Text(text) if Moment::parse(text).is_some());
+        let found = matches!(&v[0], Value::Text(text) if Moment::read(text).is_some());
         Ok(Value::Integer(found.into()))
     }),
     entry("isnumeric", (1, 1), INT, |v| {
