@@ -13,6 +13,7 @@ use super::{
     failures::Doing,
     nodes::plain,
     schema::split_default,
+    scope::is_temporary,
     script::sql_type,
     session::Session,
 };
@@ -226,7 +227,8 @@ impl Session {
                 "ALTER TABLE DROP COLUMN {name} failed because one or more objects access this column."
             );
             error(4922, message)
-        })
+        })?;
+        if is_temporary(table) { Ok(()) } else { self.drop_properties(table, Some(name)) }
     }
 
     /// ALTER COLUMN: another type, another nullability.

@@ -3,7 +3,7 @@
 //! A table of another schema than `dbo` is SQLite's table `schema.table`. A key or an index is an index of SQLite's
 //! whose name is the table's, `!`, its kind (P, U or I), `!` and its own.
 
-use super::{catalog_information, schemas};
+use super::{catalog_information, properties, schemas};
 
 /// A view's name and the query behind it.
 pub(super) type View = (&'static str, &'static str);
@@ -100,7 +100,27 @@ const VIEWS: &[View] = &[
     ),
     (
         "sys.extended_properties",
-        "SELECT 0 AS class, 0 AS major_id, 0 AS minor_id, '' AS name, '' AS value WHERE false",
+        r#"SELECT p.class, CASE p.class WHEN 0 THEN 'DATABASE' WHEN 1 THEN 'OBJECT_OR_COLUMN' ELSE 'SCHEMA' END AS class_desc,
+                  CASE p.class WHEN 0 THEN 0
+                       WHEN 1 THEN (SELECT o.object_id FROM "sys.!objects" AS o WHERE o.place = p.place)
+                       ELSE (SELECT s.schema_id FROM "sys.schemas" AS s WHERE s.name = p.place) END AS major_id,
+                  coalesce((SELECT c.cid + 1 FROM pragma_table_xinfo(p.place) AS c WHERE c.name = p.part COLLATE NOCASE), 0)
+                    AS minor_id,
+                  p.name, p.value FROM "sys.!properties" AS p"#,
+    ),
+    (
+        "sys.!listed",
+        r#"SELECT CASE p.class WHEN 0 THEN 0 WHEN 3 THEN 1 ELSE 2 + (p.part <> '') END AS depth,
+                  CASE WHEN p.class > 0 THEN 'SCHEMA' END COLLATE NOCASE AS kind0,
+                  CASE p.class WHEN 1 THEN o.schema_name WHEN 3 THEN p.place END COLLATE NOCASE AS name0,
+                  CASE o.type WHEN 'U' THEN 'TABLE' WHEN 'V' THEN 'VIEW' END COLLATE NOCASE AS kind1, o.name AS name1,
+                  CASE WHEN p.part <> '' THEN 'COLUMN' END COLLATE NOCASE AS kind2,
+                  CASE WHEN p.part <> '' THEN p.part END AS name2,
+                  CASE WHEN p.part <> '' THEN 'COLUMN' WHEN o.type = 'U' THEN 'TABLE' WHEN o.type = 'V' THEN 'VIEW'
+                       WHEN p.class = 3 THEN 'SCHEMA' END AS objtype,
+                  CASE WHEN p.part <> '' THEN p.part WHEN p.class = 3 THEN p.place ELSE o.name END AS objname,
+                  p.name, p.value
+           FROM "sys.!properties" AS p LEFT JOIN "sys.!objects" AS o ON p.class = 1 AND o.place = p.place"#,
     ),
     (
         "sys.indexes",
@@ -190,5 +210,5 @@ pub(super) fn views() -> String {
         )
     };
     let all = VIEWS.iter().chain(catalog_information::VIEWS).map(one).collect::<String>();
-    format!("BEGIN IMMEDIATE;\n{}{all}COMMIT;", schemas::TABLE)
+    format!("BEGIN IMMEDIATE;\n{}{}{all}COMMIT;", schemas::TABLE, properties::TABLE)
 }

@@ -47,6 +47,7 @@ mod options;
 mod parsed;
 mod prepared;
 mod procedures;
+mod properties;
 mod query;
 mod recursion;
 mod references;

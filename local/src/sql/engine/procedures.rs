@@ -142,6 +142,9 @@ impl Session {
             "sp_getapplock" => self.get_application_lock(&given),
             "sp_releaseapplock" => self.release_application_lock(&given),
             other => {
+                if let Some(status) = self.change_property(other, &given)? {
+                    return Ok(status);
+                }
                 if let Some((names, sql)) = catalog_procedures::procedure(other) {
                     return self.catalog_rows(names, sql, given).map(|()| 0);
                 }
