@@ -194,6 +194,10 @@ const VIEWS: &[View] = &[
         "sys.dm_exec_sessions",
         "SELECT __spid() AS session_id, __isolation() AS transaction_isolation_level",
     ),
+    (
+        "sys.time_zone_info",
+        "SELECT 'UTC' COLLATE NOCASE AS name, '+00:00' AS current_utc_offset, 0 AS is_currently_dst",
+    ),
     ("sys.sequences", "SELECT '' AS name, 0 AS object_id, 0 AS schema_id WHERE false"),
     ("sys.triggers", "SELECT '' AS name, 0 AS object_id, 0 AS parent_id WHERE false"),
 ];

@@ -133,12 +133,28 @@ impl Translator<'_> {
             Expr::Between { expr: middle, low, high, .. } => {
                 self.meet(middle, low);
                 self.meet(middle, high);
+                self.meet(low, middle);
+                self.meet(high, middle);
+                self.as_instants(&mut [middle, low, high]);
                 return Ok(());
             }
             Expr::InList { expr: one, list, .. } => {
-                for other in list {
+                for other in list.iter_mut() {
                     self.meet(one, other);
+                    self.meet(other, one);
                 }
+                let sides = std::iter::once(one.as_mut()).chain(list.iter_mut());
+                self.as_instants(&mut sides.collect::<Vec<_>>());
+                return Ok(());
+            }
+            Expr::Case { operand: Some(operand), conditions, .. } => {
+                for when in conditions.iter_mut() {
+                    self.meet(operand, &mut when.condition);
+                    self.meet(&mut when.condition, operand);
+                }
+                let sides = conditions.iter_mut().map(|when| &mut when.condition);
+                let sides = std::iter::once(operand.as_mut()).chain(sides);
+                self.as_instants(&mut sides.collect::<Vec<_>>());
                 return Ok(());
             }
             Expr::Cast { kind, expr: inner, data_type, .. } => {

@@ -16,7 +16,7 @@ use super::{
     definitions::{checks, default_name, reference_name},
     for_json,
     format::styled,
-    library,
+    library::{self, has_null},
     like::like,
     names::type_shape,
     query::{ANSWER_LIMIT, too_large},
@@ -163,12 +163,17 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
         Value::Blob(bytes) => Ok(Value::Integer(bytes.len() as i64)),
         other => on_text(other, |t| Value::Integer(t.trim_end_matches(' ').encode_utf16().count() as i64)),
     })?;
-    add("__left", 2, pure, |v| slice(&v[0], 1, whole(&v[1])))?;
+    add("__left", 2, pure, |v| if has_null(v) { Ok(Value::Null) } else { slice(&v[0], 1, whole(&v[1])) })?;
     add("__right", 2, pure, |v| {
+        if has_null(v) {
+            return Ok(Value::Null);
+        }
         let length = text(&v[0]).encode_utf16().count() as i64;
         slice(&v[0], length.saturating_sub(whole(&v[1])).max(0) + 1, whole(&v[1]))
     })?;
-    add("__substring", 3, pure, |v| slice(&v[0], whole(&v[1]), whole(&v[2])))?;
+    add("__substring", 3, pure, |v| {
+        if has_null(v) { Ok(Value::Null) } else { slice(&v[0], whole(&v[1]), whole(&v[2])) }
+    })?;
     add("__digits", 2, pure, |v| {
         let scale = u8::try_from(whole(&v[1])).unwrap_or(0);
         Ok(match &v[0] {
@@ -190,7 +195,7 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
         on_text(&v[0], |t| Value::Text(t.repeat(count).chars().take(most).collect()))
     })?;
     add("__charindex", -1, pure, |v| {
-        if v.len() < 2 || v[0] == Value::Null || v[1] == Value::Null {
+        if v.len() < 2 || has_null(v) {
             return Ok(Value::Null);
         }
         let (needle, hay) = (text(&v[0]).to_lowercase(), text(&v[1]).to_lowercase());

@@ -18,6 +18,8 @@ pub(super) enum Gives {
     Type(SqlType),
     /// That of its first argument, or of the one at this place.
     Like(usize),
+    /// The same where that is text, and text of another value.
+    Text,
     /// The strongest of its arguments from this place on.
     Strongest(usize),
 }

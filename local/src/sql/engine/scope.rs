@@ -215,6 +215,10 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
                 return match entry.gives {
                     Gives::Type(found) => Some(found),
                     Gives::Strongest(from) => strongest(&mut arguments.iter().skip(from).copied()),
+                    Gives::Text => Some(match argument(0) {
+                        Some(found) if found.is_text() => found.with_length(found.length()),
+                        _ => SqlType::VarChar(Some(8000)),
+                    }),
                     Gives::Like(at) => {
                         let found = argument(at)?;
                         Some(if found.is_text() { found.with_length(found.length()) } else { found })

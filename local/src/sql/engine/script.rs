@@ -113,6 +113,8 @@ fn too_long_a_chain(tokens: &[TokenWithSpan]) -> Option<u32> {
     for token in tokens {
         match token.token {
             Token::Comma | Token::SemiColon => length = 0,
+            // A CASE's branches lie beside one another; those of a CASE inside of it, the parser counts.
+            Token::Word(ref word) if word.keyword == Keyword::WHEN => length = 0,
             Token::Whitespace(_) => {}
             _ => length += 1,
         }

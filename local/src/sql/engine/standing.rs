@@ -119,6 +119,20 @@ impl Standing {
                     _ => cast("__as", name_type, null()),
                 }
             }
+            "databasepropertyex" => {
+                let other = literal(0).is_some_and(|name| !name.eq_ignore_ascii_case(&self.database));
+                let property = literal(1).unwrap_or_default().to_lowercase();
+                match property.as_str() {
+                    _ if other => cast("__as", name_type, null()),
+                    "collation" => named("SQL_Latin1_General_CP1_CI_AS"),
+                    "edition" => named("GeneralPurpose"),
+                    "recovery" => named("FULL"),
+                    "status" => named("ONLINE"),
+                    "updateability" => named("READ_WRITE"),
+                    "useraccess" => named("MULTI_USER"),
+                    _ => cast("__as", name_type, null()),
+                }
+            }
             "session_context" => {
                 let key = literal(0).ok_or_else(|| not_supported("SESSION_CONTEXT of an expression"))?;
                 match self.session_values.iter().find(|kept| kept.key == key) {
