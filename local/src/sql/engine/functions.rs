@@ -43,6 +43,8 @@ pub(crate) struct State {
     /// The number of the session's isolation level.
     pub(crate) isolation: i64,
     pub(crate) first_day: u8,
+    /// When the statement under way read the clock, if it has.
+    pub(crate) now: Option<Moment>,
 }
 
 /// [`State`], shared with the functions of one connection.
@@ -206,11 +208,18 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
         ))
     })?;
     add("__newid", 0, impure, |_| Ok(Value::Text(uuid::Uuid::new_v4().to_string().to_uppercase())))?;
-    add("__now_offset", 0, impure, |_| Ok(Value::Text(Moment::now().kept())))?;
-    add("__now_datetime2", 0, impure, |_| Ok(Value::Text(Moment { offset: None, ..Moment::now() }.kept())))?;
-    add("__now_datetime", 0, impure, |_| {
-        convert::convert(Value::Text(Moment { offset: None, ..Moment::now() }.kept()), SqlType::DateTime)
-    })?;
+    for (name, sql_type) in [
+        ("__now_offset", SqlType::DateTimeOffset(7)),
+        ("__now_datetime2", SqlType::DateTime2(7)),
+        ("__now_datetime", SqlType::DateTime),
+    ] {
+        let state = shared.clone();
+        connection.create_scalar_function(name, 0, impure, move |_| {
+            // The clock is read once for a statement: all of its rows have one time.
+            let now = *state.lock().now.get_or_insert_with(Moment::now);
+            convert::convert(Value::Text(now.kept()), sql_type).map_err(|found| state.raise(found))
+        })?;
+    }
     add("__dateadd", 3, pure, |v| date_add(&text(&v[0]), &v[1], &v[2]))?;
     add("__datediff", 3, pure, |v| date_diff(&text(&v[0]), &v[1], &v[2]))?;
     add("__datepart", -1, pure, |v| date_part(&text(&v[0]), &v[1], v.get(2)))?;

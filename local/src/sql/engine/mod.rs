@@ -51,6 +51,7 @@ mod properties;
 mod query;
 mod recursion;
 mod references;
+mod rename;
 mod run;
 mod schema;
 mod schemas;

@@ -139,6 +139,7 @@ impl Session {
                 self.statement_done(Some(rows.len() as u64));
                 Ok(0)
             }
+            "sp_rename" => self.rename(&given),
             "sp_getapplock" => self.get_application_lock(&given),
             "sp_releaseapplock" => self.release_application_lock(&given),
             other => {

@@ -168,6 +168,24 @@ impl Session {
     }
 }
 
+/// A renamed object's or column's properties go with it.
+pub(super) fn moved(
+    session: &Session,
+    (old, new): (&str, &str),
+    column: Option<(&str, &str)>,
+) -> Result<(), SqlError> {
+    let connection = &session.connection;
+    let made = match column {
+        None => connection
+            .execute("UPDATE \"sys.!properties\" SET place = ?2 WHERE class = 1 AND place = ?1", [old, new]),
+        Some((from, to)) => connection.execute(
+            "UPDATE \"sys.!properties\" SET part = ?3 WHERE class = 1 AND place = ?1 AND part = ?2",
+            [old, from, to],
+        ),
+    };
+    made.map(drop).map_err(|failure| session.told(&failure, &Doing::default()))
+}
+
 /// `fn_listextendedproperty(name, level 0 type, name, level 1 type, …)` as a query over the view that lists them.
 pub(super) fn listed(source: &mut TableFactor) -> Result<bool, SqlError> {
     let TableFactor::Table { name, args: Some(arguments), alias, .. } = source else { return Ok(false) };

@@ -66,6 +66,7 @@ impl Session {
     }
 
     pub(super) fn step(&mut self, step: &Step) -> Result<Next, SqlError> {
+        self.shared.lock().now = None;
         match &step.action {
             Action::Statement(statement) => self.statement(statement)?,
             Action::Change(change) => self.change_rows(change)?,
@@ -235,6 +236,7 @@ impl Session {
     }
 
     pub(super) fn condition(&mut self, expr: &Expr) -> Result<bool, SqlError> {
+        self.shared.lock().now = None;
         let (_, rows) = self.read_expr(expr.clone(), "SELECT CASE WHEN ", " THEN 1 ELSE 0 END")?;
         Ok(rows.first().and_then(|row| row.first()) == Some(&Value::Integer(1)))
     }

@@ -150,7 +150,8 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
     };
     match expr {
         Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.starts_with('@') => {
-            variables.get(&ident.value).map(|variable| variable.sql_type)
+            // Where a source is looked at before it is translated, as it was written.
+            variables.get(&ident.value.to_lowercase()).map(|variable| variable.sql_type)
         }
         Expr::Identifier(ident) => tables.column(None, &ident.value),
         Expr::CompoundIdentifier(parts) => match parts.as_slice() {
