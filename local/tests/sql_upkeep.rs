@@ -59,3 +59,31 @@ async fn an_identity_is_reseeded() {
     assert_eq!(fails(&mut sql, "DBCC CHECKIDENT ('plain', RESEED, 1)").await, 7997);
     assert_eq!(fails(&mut sql, "DBCC CHECKIDENT ('nope')").await, 2501);
 }
+
+#[tokio::test]
+async fn what_a_migration_asks_about_constraints_and_columns_is_told() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE p (id int CONSTRAINT PK_p PRIMARY KEY); \
+         CREATE TABLE t (id int, n int CONSTRAINT UQ_n UNIQUE, p int CONSTRAINT FK_p REFERENCES p (id), \
+         CONSTRAINT CK_t CHECK (n > id)); INSERT t VALUES (1, 2, NULL)",
+    )
+    .await;
+    let usage = "SELECT CONSTRAINT_NAME, TABLE_NAME, COLUMN_NAME FROM INFORMATION_SCHEMA.CONSTRAINT_COLUMN_USAGE \
+                 ORDER BY CONSTRAINT_NAME, COLUMN_NAME";
+    assert_eq!(
+        rows(&mut sql, usage).await,
+        "CK_t, t, id | CK_t, t, n | FK_p, t, p | PK_p, p, id | UQ_n, t, n"
+    );
+    let tables = "SELECT COUNT(*) FROM INFORMATION_SCHEMA.CONSTRAINT_TABLE_USAGE WHERE TABLE_NAME = 't'";
+    assert_eq!(rows(&mut sql, tables).await, "3");
+    assert_eq!(
+        rows(&mut sql, "SELECT COL_NAME(OBJECT_ID('t'), 2), COL_NAME(OBJECT_ID('t'), 9)").await,
+        "n, NULL"
+    );
+    assert_eq!(rows(&mut sql, "SELECT COUNT(*) FROM INFORMATION_SCHEMA.ROUTINES").await, "0");
+    run(&mut sql, "ALTER TABLE t ADD h float DEFAULT 5.5 WITH VALUES, i int NULL DEFAULT 3, j int DEFAULT 4 WITH VALUES").await;
+    assert_eq!(rows(&mut sql, "SELECT h, i, j FROM t").await, "5.5, NULL, 4");
+}

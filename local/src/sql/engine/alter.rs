@@ -42,6 +42,15 @@ impl Session {
 
     fn add_elements(&mut self, table: &str, elements: &[Element], checked: bool) -> Result<(), SqlError> {
         for element in elements {
+            if let Element::Fill(column) = element {
+                let columns = self.columns_of(table)?;
+                let known = columns.iter().find(|known| known.name.eq_ignore_ascii_case(&column.value));
+                if let Some(default) = known.and_then(|known| known.default.as_ref()) {
+                    let (table, column) = (quote(table), quote(&column.value));
+                    self.run_definition(&format!("UPDATE {table} SET {column} = {default}"))?;
+                }
+                continue;
+            }
             let mut made = Made::default();
             self.element(table, element, &[], &mut made)?;
             for part in &made.columns {

@@ -68,6 +68,8 @@ impl Session {
                 let part = format!("{} GENERATED ALWAYS AS ({value}) VIRTUAL", quote(&name.value));
                 made.columns.push(part);
             }
+            // Filled once the column is there.
+            Element::Fill(_) => {}
             Element::Default { name, value, column } => {
                 let columns = self.columns_of(table)?;
                 let known = columns.iter().find(|known| known.name.eq_ignore_ascii_case(&column.value));

@@ -15,10 +15,19 @@ use super::{
 #[derive(Debug, Clone)]
 pub(crate) enum Element {
     Column(Box<ColumnDef>),
-    Computed { name: Ident, value: Expr },
+    Computed {
+        name: Ident,
+        value: Expr,
+    },
     Constraint(Box<TableConstraint>),
-    Default { name: Option<Ident>, value: Expr, column: Ident },
+    Default {
+        name: Option<Ident>,
+        value: Expr,
+        column: Ident,
+    },
     Index(IndexElement),
+    /// WITH VALUES behind a new column: the rows that are there get its default.
+    Fill(Ident),
 }
 
 /// An index, its columns with whether they run down.
@@ -204,9 +213,20 @@ impl Script<'_> {
             checked = Some(self.take("CHECK") || !self.take("NOCHECK"));
         }
         let change = if self.take("ADD") {
-            let mut elements = vec![self.element()?];
-            while self.parser.consume_token(&Token::Comma) {
+            let mut elements = Vec::new();
+            loop {
                 elements.push(self.element()?);
+                if self.is("WITH")
+                    && self.second_is("VALUES")
+                    && let Some(Element::Column(column)) = elements.last()
+                {
+                    elements.push(Element::Fill(column.name.clone()));
+                    self.parser.advance_token();
+                    self.parser.advance_token();
+                }
+                if !self.parser.consume_token(&Token::Comma) {
+                    break;
+                }
             }
             Alteration::Add(elements, checked.unwrap_or(true))
         } else if (self.is("CHECK") || self.is("NOCHECK")) && self.second_is("CONSTRAINT") {
