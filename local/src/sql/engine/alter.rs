@@ -202,6 +202,13 @@ impl Session {
             let there =
                 self.connection.prepare(sql).and_then(|mut found| found.exists([table, index.as_str()]));
             if there.map_err(|failure| self.told(&failure, &Doing::default()))? {
+                if let Some((reference, other)) = self.referring_to(table, name)? {
+                    let message = format!(
+                        "The constraint '{name}' is being referenced by table '{other}', foreign key constraint \
+                         '{reference}'."
+                    );
+                    return Err(error(3725, message));
+                }
                 return self.run_definition(&format!("DROP INDEX {}", quote(&index)));
             }
         }

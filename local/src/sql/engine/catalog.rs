@@ -93,7 +93,7 @@ const VIEWS: &[View] = &[
         "sys.check_constraints",
         r#"SELECT c.key COLLATE NOCASE AS name, o.object_id * 1000 + 800000000 + c.id AS object_id,
                   o.object_id AS parent_object_id, o.schema_id, 'C' COLLATE NOCASE AS type,
-                  'CHECK_CONSTRAINT' AS type_desc, c.value AS definition,
+                  'CHECK_CONSTRAINT' AS type_desc, __bracketed(c.value) AS definition,
                   instr(o.sql, '"' || replace(c.key, '"', '""') || '" CHECK (1 OR ''') > 0 AS is_disabled,
                   0 AS is_not_trusted, 0 AS parent_column_id
            FROM "sys.!objects" AS o JOIN json_each(__checks(o.sql)) AS c WHERE o.type = 'U'"#,
@@ -131,7 +131,7 @@ const VIEWS: &[View] = &[
                     AS type_desc,
                   l."unique" AS is_unique, substr(l.name, length(o.place) + 2, 1) = 'P' AS is_primary_key,
                   substr(l.name, length(o.place) + 2, 1) = 'U' AS is_unique_constraint, l.partial AS has_filter,
-                  CASE WHEN l.partial THEN '(' || substr(s.sql, instr(s.sql, ') WHERE ') + 8) || ')' END
+                  CASE WHEN l.partial THEN '(' || __bracketed(substr(s.sql, instr(s.sql, ') WHERE ') + 8)) || ')' END
                     AS filter_definition, 0 AS is_disabled
            FROM "sys.!objects" AS o JOIN pragma_index_list(o.place) AS l
                 JOIN sqlite_schema AS s ON s.type = 'index' AND s.name = l.name

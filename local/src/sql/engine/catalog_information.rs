@@ -61,14 +61,14 @@ pub(super) const VIEWS: &[View] = &[
     ),
     (
         "INFORMATION_SCHEMA.CONSTRAINT_COLUMN_USAGE",
-        // SQLite keeps a check's names in quotes.
+        // A check's definition has its names in brackets.
         r#"SELECT TABLE_CATALOG, TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, CONSTRAINT_CATALOG, CONSTRAINT_SCHEMA,
                   CONSTRAINT_NAME FROM "INFORMATION_SCHEMA.KEY_COLUMN_USAGE"
            UNION ALL
            SELECT __database(), o.schema_name, o.name, c.name, __database(), o.schema_name, k.name
            FROM "sys.check_constraints" AS k JOIN "sys.!objects" AS o ON o.object_id = k.parent_object_id
                 JOIN "sys.columns" AS c ON c.object_id = o.object_id
-           WHERE instr(lower(k.definition), '"' || lower(replace(c.name, '"', '""')) || '"')"#,
+           WHERE instr(lower(k.definition), '[' || lower(replace(c.name, ']', ']]')) || ']')"#,
     ),
     (
         "INFORMATION_SCHEMA.CONSTRAINT_TABLE_USAGE",

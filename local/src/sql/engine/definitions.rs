@@ -24,6 +24,36 @@ pub(super) fn default_name(sql: &str, column: &str) -> Option<String> {
     Some(before[at..].replace("\"\"", "\""))
 }
 
+/// SQLite's text with its names in brackets, as SQL Server keeps them.
+pub(super) fn bracketed(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let (mut quote, mut characters) = (None, sql.chars().peekable());
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (None, '"') => {
+                quote = Some('"');
+                out.push('[');
+            }
+            (None, '\'') => {
+                quote = Some('\'');
+                out.push('\'');
+            }
+            (Some('"'), '"') if characters.next_if_eq(&'"').is_some() => out.push('"'),
+            (Some('"'), '"') => {
+                quote = None;
+                out.push(']');
+            }
+            (Some('"'), ']') => out.push_str("]]"),
+            (Some('\''), '\'') => {
+                quote = None;
+                out.push('\'');
+            }
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
 /// The checks of a table, by name.
 pub(super) fn checks(sql: &str) -> Vec<(String, String)> {
     let definition = Definition::parse(sql);
@@ -49,6 +79,11 @@ mod tests {
         assert_eq!(reference_name(sql, 1), None);
         assert_eq!(reference_name(sql, 2).as_deref(), Some("one"));
         assert_eq!(reference_name(sql, 3), None);
+    }
+
+    #[test]
+    fn names_are_put_in_brackets_and_texts_are_not() {
+        assert_eq!(bracketed(r#""a" = 'x"y''z' AND "b""]" > 1"#), r#"[a] = 'x"y''z' AND [b"]]] > 1"#);
     }
 
     #[test]

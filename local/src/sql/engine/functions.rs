@@ -13,7 +13,7 @@ use super::{
     arithmetic::operate,
     collation,
     dates::{date_add, date_diff, date_part},
-    definitions::{checks, default_name, reference_name},
+    definitions::{bracketed, checks, default_name, reference_name},
     for_json,
     format::styled,
     library::{self, has_null},
@@ -230,6 +230,7 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     add("__default_name", 2, pure, |v| {
         Ok(default_name(&text(&v[0]), &text(&v[1])).map_or(Value::Null, Value::Text))
     })?;
+    add("__bracketed", 1, pure, |v| on_text(&v[0], |sql| Value::Text(bracketed(sql))))?;
     add("__checks", 1, pure, |v| {
         on_text(&v[0], |sql| {
             let checks: serde_json::Map<_, _> =

@@ -51,10 +51,12 @@ pub(crate) fn table_columns(connection: &Connection, table: &str) -> rusqlite::R
         "SELECT name, type, dflt_value, hidden, \"notnull\" OR pk > 0 FROM pragma_table_xinfo(?1) ORDER BY cid",
     )?;
     let rows = statement.query_map([table], |row| {
-        let declared: String = row.get(1)?;
-        let sql_type = SqlType::parse(&declared);
+        let (name, declared): (String, String) = (row.get(0)?, row.get(1)?);
+        // The catalog's views declare nothing; what they answer yes or no to is a bit.
+        let is_flag = table.starts_with("sys.") && (name.starts_with("is_") || name.starts_with("has_"));
+        let sql_type = if is_flag { Some(SqlType::Bit) } else { SqlType::parse(&declared) };
         Ok(TableColumn {
-            name: row.get(0)?,
+            name,
             sql_type: sql_type.unwrap_or(SqlType::NVarChar(None)),
             declared: sql_type.is_some(),
             identity: identity(&declared),
