@@ -29,6 +29,11 @@ async fn values_are_found_in_json_and_changed() {
             r#"SELECT JSON_QUERY('{"z":1, "a":{"b": 5}}', '$.a'), JSON_QUERY('{"a":1}', '$.a')"#,
             r#"{"b": 5}, NULL"#,
         ),
+        (
+            r#"SELECT JSON_VALUE('{"a\\b":1,"c\"d":2,"é":3}', '$."a\\b"'), JSON_VALUE('{"c\"d":2}', '$."c\"d"'),
+               JSON_VALUE('{"é":3}', '$."\u00e9"')"#,
+            "1, 2, 3",
+        ),
         ("SELECT ISJSON('{}'), ISJSON('x'), ISJSON('[1]'), ISJSON(NULL)", "1, 0, 1, NULL"),
         (r#"SELECT JSON_MODIFY('{"z":1,"a":2}', '$.a', 'x')"#, r#"{"z":1,"a":"x"}"#),
         (

@@ -118,3 +118,17 @@ async fn a_batch_can_ask_about_names_and_itself() {
         assert_eq!(rows(&mut sql, text).await, expected, "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_statement_has_one_time_for_all_of_its_rows() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    let text = "CREATE TABLE t (n int, d datetime2 DEFAULT SYSUTCDATETIME()); \
+                INSERT t (n) SELECT value FROM GENERATE_SERIES(1, 2000); \
+                WAITFOR DELAY '00:00:00.005'; INSERT t (n) VALUES (0); \
+                SELECT COUNT(DISTINCT d), IIF(SYSDATETIME() = SYSDATETIME(), 1, 0) FROM t";
+    assert_eq!(rows(&mut sql, text).await, "2, 1");
+    let waits = "DECLARE @end datetime2 = DATEADD(millisecond, 20, SYSDATETIME()), @n int = 0; \
+                 WHILE SYSDATETIME() < @end SET @n += 1; SELECT IIF(@n > 0, 1, 0)";
+    assert_eq!(rows(&mut sql, waits).await, "1");
+}

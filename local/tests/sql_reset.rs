@@ -18,9 +18,11 @@ const ROLLED_BACK: u8 = 10;
 const WAS_RESET: u8 = 18;
 
 /// What leaves something behind in a session, and what is true of a session without it.
-const STATES: [(&str, &str); 14] = [
+const STATES: [(&str, &str); 16] = [
     ("CREATE TABLE #mine (n int); INSERT #mine VALUES (1)", "OBJECT_ID('tempdb..#mine') IS NULL"),
     ("SET LOCK_TIMEOUT 50", "@@LOCK_TIMEOUT = -1"),
+    ("SET DATEFIRST 1", "@@DATEFIRST = 7"),
+    ("SET DATEFORMAT dmy", "MONTH('2/1/2026') = 2"),
     ("SET XACT_ABORT ON", "@@OPTIONS & 16384 = 0"),
     ("SET NOCOUNT ON", "@@OPTIONS & 512 = 0"),
     (

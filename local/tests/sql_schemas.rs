@@ -240,8 +240,8 @@ async fn procedures_tell_of_references_and_indexes() {
             "EXEC sp_statistics 'thing', 'dbo'",
             "todos, dbo, thing, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL | \
              todos, dbo, thing, 0, thing, pk_thing, 1, 1, id, A, NULL, NULL, NULL | \
-             todos, dbo, thing, 1, thing, ix_old, 3, 1, old, D, NULL, NULL, (\"old\" = 1) | \
-             todos, dbo, thing, 1, thing, ix_old, 3, 2, id, A, NULL, NULL, (\"old\" = 1)",
+             todos, dbo, thing, 1, thing, ix_old, 3, 1, old, D, NULL, NULL, ([old] = 1) | \
+             todos, dbo, thing, 1, thing, ix_old, 3, 2, id, A, NULL, NULL, ([old] = 1)",
         ),
         (
             "EXEC sys.sp_statistics_100 'maker', NULL, NULL, @index_name = N'uq%', @is_unique = 'Y', @accuracy = 'Q'",

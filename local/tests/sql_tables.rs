@@ -10,7 +10,7 @@ async fn constraints_are_added_to_tables_that_have_rows_and_dropped_again() {
     let mut sql = azure.connect().await;
     run(
         &mut sql,
-        "CREATE TABLE p (id int PRIMARY KEY); INSERT p VALUES (1), (2); \
+        "CREATE TABLE p (id int CONSTRAINT PK_p PRIMARY KEY); INSERT p VALUES (1), (2); \
          CREATE TABLE t (id int NOT NULL, a int, b int, d datetime2); INSERT t (id, a, b) VALUES (1, 1, 1); \
          ALTER TABLE t ADD CONSTRAINT PK_t PRIMARY KEY (id); ALTER TABLE t ADD CONSTRAINT CK_t CHECK (a > 0); \
          ALTER TABLE t ADD CONSTRAINT UQ_t UNIQUE (b); ALTER TABLE t ADD CONSTRAINT DF_t DEFAULT (5) FOR a, \
@@ -35,6 +35,7 @@ async fn constraints_are_added_to_tables_that_have_rows_and_dropped_again() {
         ("ALTER TABLE t ADD needed int NOT NULL", 4901),
         ("ALTER TABLE nope ADD x int", 208),
         ("DROP TABLE p", 3726),
+        ("ALTER TABLE p DROP CONSTRAINT PK_p", 3725),
     ] {
         assert_eq!(fails(&mut sql, text).await, expected, "{text}");
     }

@@ -17,6 +17,7 @@ mod fuzz;
 mod login;
 mod login7;
 mod moment;
+mod moment_text;
 mod order;
 mod packet;
 mod prelogin;
@@ -30,7 +31,6 @@ mod tokens;
 mod trouble;
 mod types;
 mod wire;
-mod written_moment;
 
 pub use books::{Counts, SessionRecord};
 pub use engine::Database;

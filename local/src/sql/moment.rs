@@ -91,9 +91,11 @@ impl Moment {
 
     /// The form that SQL Server shows, with so many digits of a second.
     pub(crate) fn shown(&self, scale: u8) -> String {
+        // A datetime's three-hundredths have more digits than it shows.
+        let rounded = self.rounded(scale);
         match self.offset {
-            Some(offset) => format!("{} {}", self.local().shown_clock(scale), offset_text(offset)),
-            None => self.shown_clock(scale),
+            Some(offset) => format!("{} {}", rounded.local().shown_clock(scale), offset_text(offset)),
+            None => rounded.shown_clock(scale),
         }
     }
 

@@ -1,5 +1,6 @@
 //! ALTER TABLE: what is added, dropped or given another type, and the checks of the rows that are there.
 
+use rusqlite::OptionalExtension;
 use sqlparser::ast::{ColumnDef, ColumnOption, Ident, ObjectName, TableConstraint};
 
 use super::{
@@ -7,10 +8,12 @@ use super::{
     columns::{Made, column_part, plain_columns},
     constraints::{duplicates, index_columns},
     ddl::quote,
+    definitions::reference_name,
     elements::{Alteration, Element},
     failures::Doing,
-    nodes::{plain, text},
+    nodes::plain,
     schema::split_default,
+    scope::is_temporary,
     script::sql_type,
     session::Session,
 };
@@ -29,6 +32,9 @@ impl Session {
                 Alteration::DropColumns(names, lenient) => {
                     names.iter().try_for_each(|name| session.drop_column(&table, &name.value, *lenient))
                 }
+                Alteration::Switch(names, on, checked) => {
+                    session.switch_constraints(&table, names.as_deref(), *on, *checked)
+                }
                 Alteration::Column(column) => session.change_column(&table, column),
             }
         })
@@ -36,6 +42,15 @@ impl Session {
 
     fn add_elements(&mut self, table: &str, elements: &[Element], checked: bool) -> Result<(), SqlError> {
         for element in elements {
+            if let Element::Fill(column) = element {
+                let columns = self.columns_of(table)?;
+                let known = columns.iter().find(|known| known.name.eq_ignore_ascii_case(&column.value));
+                if let Some(default) = known.and_then(|known| known.default.as_ref()) {
+                    let (table, column) = (quote(table), quote(&column.value));
+                    self.run_definition(&format!("UPDATE {table} SET {column} = {default}"))?;
+                }
+                continue;
+            }
             let mut known = self.columns_of(table)?;
             known.extend(plain_columns(std::slice::from_ref(element))?);
             let mut made = Made { known, ..Made::default() };
@@ -141,7 +156,7 @@ impl Session {
     }
 
     /// Whether the rows that are there keep to a CHECK.
-    fn holds(&mut self, table: &str, constraint: &str) -> Result<(), SqlError> {
+    pub(super) fn holds(&mut self, table: &str, constraint: &str) -> Result<(), SqlError> {
         let Some((name, check)) = constraint.split_once(" CHECK ") else { return Ok(()) };
         if self.finds(&format!("SELECT 1 FROM {} WHERE NOT {check}", quote(table)))? {
             return Err(self.conflict("CHECK", name));
@@ -149,13 +164,18 @@ impl Session {
         Ok(())
     }
 
-    fn references_hold(&mut self, table: &str) -> Result<(), SqlError> {
-        if self.finds(&format!("SELECT 1 FROM pragma_foreign_key_check({})", text(table)))? {
-            let definition = self.definition(table)?;
-            let name = definition.parts.last().and_then(|part| part.split_once(" FOREIGN KEY "));
-            return Err(self.conflict("FOREIGN KEY", name.map_or("", |(name, _)| name)));
-        }
-        Ok(())
+    /// Whether the rows that are there have those that they refer to.
+    pub(super) fn references_hold(&mut self, table: &str) -> Result<(), SqlError> {
+        let sql = "SELECT fkid FROM pragma_foreign_key_check(?1) LIMIT 1";
+        let broken: Option<i64> = self
+            .connection
+            .query_row(sql, [table], |row| row.get(0))
+            .optional()
+            .map_err(|failure| self.told(&failure, &Doing::default()))?;
+        let Some(broken) = broken else { return Ok(()) };
+        let broken = usize::try_from(broken).unwrap_or_default();
+        let name = reference_name(&self.definition(table)?.sql(), broken).unwrap_or_default();
+        Err(self.conflict("FOREIGN KEY", &quote(&name)))
     }
 
     fn conflict(&self, kind: &str, constraint: &str) -> SqlError {
@@ -184,6 +204,13 @@ impl Session {
             let there =
                 self.connection.prepare(sql).and_then(|mut found| found.exists([table, index.as_str()]));
             if there.map_err(|failure| self.told(&failure, &Doing::default()))? {
+                if let Some((reference, other)) = self.referring_to(table, name)? {
+                    let message = format!(
+                        "The constraint '{name}' is being referenced by table '{other}', foreign key constraint \
+                         '{reference}'."
+                    );
+                    return Err(error(3725, message));
+                }
                 return self.run_definition(&format!("DROP INDEX {}", quote(&index)));
             }
         }
@@ -218,7 +245,8 @@ impl Session {
                 "ALTER TABLE DROP COLUMN {name} failed because one or more objects access this column."
             );
             error(4922, message)
-        })
+        })?;
+        if is_temporary(table) { Ok(()) } else { self.drop_properties(table, Some(name)) }
     }
 
     /// ALTER COLUMN: another type, another nullability.

@@ -15,6 +15,7 @@ impl Session {
     /// The whole answer to a request.
     pub(crate) fn answer(&mut self, request: Request, reset: Option<Reset>) -> Vec<u8> {
         self.tokens = Tokens::new(&self.who.server);
+        self.shared.lock().now = None;
         if let Some(reset) = reset {
             self.reset(reset == Reset::KeepTransaction);
             self.tokens.was_reset();

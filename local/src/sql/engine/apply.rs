@@ -9,6 +9,7 @@ use sqlparser::ast::{
 use super::{
     expressions::cast_type,
     nodes::{call, cast, query_of, text},
+    properties,
     scope::last_part,
     translate::Translator,
 };
@@ -203,6 +204,9 @@ impl Translator<'_> {
 
     /// The source that gives the rows, once what is in it is translated; whether it was one of those.
     pub(super) fn apply_source(&mut self, source: &mut TableFactor) -> Result<bool, SqlError> {
+        if properties::listed(source)? {
+            return Ok(true);
+        }
         let (rows, alias) = match source {
             TableFactor::Table { name, args: Some(arguments), alias, .. } => {
                 let function = match last_part(name).to_lowercase().as_str() {

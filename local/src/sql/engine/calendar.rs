@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 
 use super::{
-    dates::{add_months, count_between, date_part, moment, part},
+    dates::{add_months, count_between, date_part, days_into_week, moment, part},
     functions::{text, whole},
     library::{Answer, Entry, Given, Gives, entry, has_null},
 };
@@ -20,14 +20,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         count_between(&text(&v[0]), &v[1], &v[2])
     }),
     entry("datefromparts", (3, 3), Gives::Type(SqlType::Date), |v| from_parts(v, true, &[])),
-    entry("datename", (2, 2), TEXT, |v| date_name(&text(&v[0]), &v[1])),
+    entry("datename", (2, 2), TEXT, |v| date_name(&text(&v[0]), &v[1], v.get(2))),
     entry("datetime2fromparts", (8, 8), Gives::Type(SqlType::DateTime2(7)), |v| {
         from_parts(&v[..7], true, &v[7..])
     }),
     entry("datetimefromparts", (7, 7), Gives::Type(SqlType::DateTime), |v| {
         from_parts(v, true, &[Value::Integer(3)])
     }),
-    entry("datetrunc", (2, 2), Gives::Like(1), |v| truncated(&text(&v[0]), &v[1])),
+    entry("datetrunc", (2, 2), Gives::Like(1), |v| truncated(&text(&v[0]), &v[1], v.get(2))),
     entry("eomonth", (1, 2), Gives::Type(SqlType::Date), |v| {
         if v[0] == Value::Null {
             return Ok(Value::Null);
@@ -125,7 +125,7 @@ fn from_parts(given: Given<'_>, dated: bool, digits: Given<'_>) -> Answer {
     Ok(Value::Text(made.kept()))
 }
 
-fn date_name(name: &str, value: &Value) -> Answer {
+fn date_name(name: &str, value: &Value, first_day: Option<&Value>) -> Answer {
     if *value == Value::Null {
         return Ok(Value::Null);
     }
@@ -133,11 +133,11 @@ fn date_name(name: &str, value: &Value) -> Answer {
     Ok(match (part(name)?, date) {
         ("month", Some(date)) => Value::Text(date.month().to_string()),
         ("weekday", Some(date)) => Value::Text(date.weekday().to_string()),
-        _ => Value::Text(text(&date_part(name, value)?)),
+        _ => Value::Text(text(&date_part(name, value, first_day)?)),
     })
 }
 
-fn truncated(name: &str, value: &Value) -> Answer {
+fn truncated(name: &str, value: &Value, first_day: Option<&Value>) -> Answer {
     if *value == Value::Null {
         return Ok(Value::Null);
     }
@@ -160,8 +160,11 @@ fn truncated(name: &str, value: &Value) -> Answer {
             Moment { days: first(month), ticks: midnight, ..found }
         }
         "month" => Moment { days: first(date.month()), ticks: midnight, ..found },
-        "week" => {
-            let back = i32::from(date.weekday().number_days_from_sunday());
+        week @ ("week" | "iso_week") => {
+            let back = match week {
+                "week" => days_into_week(date, first_day).into(),
+                _ => i32::from(date.weekday().number_days_from_monday()),
+            };
             Moment { days: found.days.map(|days| days - back), ticks: midnight, ..found }
         }
         "day" | "dayofyear" | "weekday" => Moment { ticks: midnight, ..found },

@@ -7,6 +7,7 @@ use sqlparser::ast::{
 
 use super::{
     bits,
+    dates::counts_weeks,
     functions::{OWN, SAME},
     library,
     nodes::{call, cast, number, text},
@@ -164,7 +165,12 @@ impl Translator<'_> {
             && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(part))) = list.args.first_mut()
             && let Expr::Identifier(ident) = part
         {
-            *part = Expr::Value(Literal::SingleQuotedString(ident.value.clone()).into());
+            let name = ident.value.clone();
+            *part = Expr::Value(Literal::SingleQuotedString(name.clone()).into());
+            if matches!(new, "__datepart" | "__datename" | "__datetrunc") && counts_weeks(&name) {
+                let first = call("__datefirst", Vec::new());
+                list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(first)));
+            }
         }
         if new == "__dateadd"
             && let FunctionArguments::List(list) = &mut function.args

@@ -3,7 +3,7 @@
 //! A table of another schema than `dbo` is SQLite's table `schema.table`. A key or an index is an index of SQLite's
 //! whose name is the table's, `!`, its kind (P, U or I), `!` and its own.
 
-use super::{catalog_information, schemas};
+use super::{catalog_information, properties, schemas};
 use crate::sql::types::SqlType;
 
 /// A view's name and the query behind it.
@@ -115,12 +115,34 @@ const VIEWS: &[View] = &[
         "sys.check_constraints",
         r#"SELECT c.key COLLATE NOCASE AS name, o.object_id * 1000 + 800000000 + c.id AS object_id,
                   o.object_id AS parent_object_id, o.schema_id, 'C' COLLATE NOCASE AS type,
-                  'CHECK_CONSTRAINT' AS type_desc, c.value AS definition, 0 AS is_disabled, 0 AS parent_column_id
+                  'CHECK_CONSTRAINT' AS type_desc, __bracketed(c.value) AS definition,
+                  instr(o.sql, '"' || replace(c.key, '"', '""') || '" CHECK (1 OR ''') > 0 AS is_disabled,
+                  0 AS is_not_trusted, 0 AS parent_column_id
            FROM "sys.!objects" AS o JOIN json_each(__checks(o.sql)) AS c WHERE o.type = 'U'"#,
     ),
     (
         "sys.extended_properties",
-        "SELECT 0 AS class, 0 AS major_id, 0 AS minor_id, '' AS name, '' AS value WHERE false",
+        r#"SELECT p.class, CASE p.class WHEN 0 THEN 'DATABASE' WHEN 1 THEN 'OBJECT_OR_COLUMN' ELSE 'SCHEMA' END AS class_desc,
+                  CASE p.class WHEN 0 THEN 0
+                       WHEN 1 THEN (SELECT o.object_id FROM "sys.!objects" AS o WHERE o.place = p.place)
+                       ELSE (SELECT s.schema_id FROM "sys.schemas" AS s WHERE s.name = p.place) END AS major_id,
+                  coalesce((SELECT c.cid + 1 FROM pragma_table_xinfo(p.place) AS c WHERE c.name = p.part COLLATE NOCASE), 0)
+                    AS minor_id,
+                  p.name, p.value FROM "sys.!properties" AS p"#,
+    ),
+    (
+        "sys.!listed",
+        r#"SELECT CASE p.class WHEN 0 THEN 0 WHEN 3 THEN 1 ELSE 2 + (p.part <> '') END AS depth,
+                  CASE WHEN p.class > 0 THEN 'SCHEMA' END COLLATE NOCASE AS kind0,
+                  CASE p.class WHEN 1 THEN o.schema_name WHEN 3 THEN p.place END COLLATE NOCASE AS name0,
+                  CASE o.type WHEN 'U' THEN 'TABLE' WHEN 'V' THEN 'VIEW' END COLLATE NOCASE AS kind1, o.name AS name1,
+                  CASE WHEN p.part <> '' THEN 'COLUMN' END COLLATE NOCASE AS kind2,
+                  CASE WHEN p.part <> '' THEN p.part END AS name2,
+                  CASE WHEN p.part <> '' THEN 'COLUMN' WHEN o.type = 'U' THEN 'TABLE' WHEN o.type = 'V' THEN 'VIEW'
+                       WHEN p.class = 3 THEN 'SCHEMA' END AS objtype,
+                  CASE WHEN p.part <> '' THEN p.part WHEN p.class = 3 THEN p.place ELSE o.name END AS objname,
+                  p.name, p.value
+           FROM "sys.!properties" AS p LEFT JOIN "sys.!objects" AS o ON p.class = 1 AND o.place = p.place"#,
     ),
     (
         "sys.indexes",
@@ -131,7 +153,7 @@ const VIEWS: &[View] = &[
                     AS type_desc,
                   l."unique" AS is_unique, substr(l.name, length(o.place) + 2, 1) = 'P' AS is_primary_key,
                   substr(l.name, length(o.place) + 2, 1) = 'U' AS is_unique_constraint, l.partial AS has_filter,
-                  CASE WHEN l.partial THEN '(' || substr(s.sql, instr(s.sql, ') WHERE ') + 8) || ')' END
+                  CASE WHEN l.partial THEN '(' || __bracketed(substr(s.sql, instr(s.sql, ') WHERE ') + 8)) || ')' END
                     AS filter_definition, 0 AS is_disabled
            FROM "sys.!objects" AS o JOIN pragma_index_list(o.place) AS l
                 JOIN sqlite_schema AS s ON s.type = 'index' AND s.name = l.name
@@ -180,7 +202,8 @@ const VIEWS: &[View] = &[
                    ORDER BY 1 LIMIT 1) AS key_index_id,
                   replace(f.on_delete, ' ', '_') AS delete_referential_action_desc,
                   replace(f.on_update, ' ', '_') AS update_referential_action_desc,
-                  f.on_delete AS delete_rule, f.on_update AS update_rule
+                  f.on_delete AS delete_rule, f.on_update AS update_rule, 0 AS is_disabled, 0 AS is_not_trusted,
+                  0 AS is_ms_shipped
            FROM "sys.!objects" AS o JOIN pragma_foreign_key_list(o.place) AS f JOIN "sys.!objects" AS r ON r.place = f."table"
            WHERE f.seq = 0"#,
     ),
@@ -210,6 +233,10 @@ const VIEWS: &[View] = &[
         "sys.database_principals",
         "SELECT 'dbo' COLLATE NOCASE AS name, 1 AS principal_id, 'S' AS type, 'SQL_USER' AS type_desc,
                 'dbo' AS default_schema_name",
+    ),
+    (
+        "sys.time_zone_info",
+        "SELECT 'UTC' COLLATE NOCASE AS name, '+00:00' AS current_utc_offset, 0 AS is_currently_dst",
     ),
     ("sys.sequences", "SELECT '' AS name, 0 AS object_id, 0 AS schema_id WHERE false"),
     ("sys.triggers", "SELECT '' AS name, 0 AS object_id, 0 AS parent_id WHERE false"),
@@ -257,5 +284,5 @@ pub(super) fn views() -> String {
         )
     };
     let all = VIEWS.iter().chain(catalog_information::VIEWS).map(one).collect::<String>();
-    format!("BEGIN IMMEDIATE;\n{}{all}COMMIT;", schemas::TABLE)
+    format!("BEGIN IMMEDIATE;\n{}{}{all}COMMIT;", schemas::TABLE, properties::TABLE)
 }

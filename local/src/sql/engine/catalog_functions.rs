@@ -72,6 +72,14 @@ pub(super) fn call(name: &str, arguments: &[Expr]) -> Result<Option<Expr>, SqlEr
             );
             asked(SqlType::SmallInt, found)
         }
+        "col_name" => {
+            let [table, column] = arguments else { return Err(takes(2)) };
+            let found = format!(
+                "SELECT \"!w\" FROM (SELECT c.name AS \"!w\", o.object_id AS \"!o\", c.cid + 1 AS \"!c\" FROM \
+                 \"sys.!objects\" AS o JOIN pragma_table_xinfo(o.place) AS c) WHERE \"!o\" = {table} AND \"!c\" = {column}"
+            );
+            asked(name_type, found)
+        }
         "object_id" => {
             let object = arguments
                 .first()

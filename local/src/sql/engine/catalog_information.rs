@@ -59,6 +59,27 @@ pub(super) const VIEWS: &[View] = &[
                 JOIN "sys.columns" AS c ON c.object_id = k.parent_object_id AND c.column_id = k.column_id"#,
     ),
     (
+        "INFORMATION_SCHEMA.CONSTRAINT_COLUMN_USAGE",
+        // A check's definition has its names in brackets.
+        r#"SELECT TABLE_CATALOG, TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, CONSTRAINT_CATALOG, CONSTRAINT_SCHEMA,
+                  CONSTRAINT_NAME FROM "INFORMATION_SCHEMA.KEY_COLUMN_USAGE"
+           UNION ALL
+           SELECT __database(), o.schema_name, o.name, c.name, __database(), o.schema_name, k.name
+           FROM "sys.check_constraints" AS k JOIN "sys.!objects" AS o ON o.object_id = k.parent_object_id
+                JOIN "sys.columns" AS c ON c.object_id = o.object_id
+           WHERE instr(lower(k.definition), '[' || lower(replace(c.name, ']', ']]')) || ']')"#,
+    ),
+    (
+        "INFORMATION_SCHEMA.CONSTRAINT_TABLE_USAGE",
+        r#"SELECT TABLE_CATALOG, TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_CATALOG, CONSTRAINT_SCHEMA, CONSTRAINT_NAME
+           FROM "INFORMATION_SCHEMA.TABLE_CONSTRAINTS""#,
+    ),
+    (
+        "INFORMATION_SCHEMA.ROUTINES",
+        "SELECT '' AS ROUTINE_CATALOG, '' AS ROUTINE_SCHEMA, '' AS ROUTINE_NAME, '' AS ROUTINE_TYPE,
+                '' AS ROUTINE_DEFINITION WHERE false",
+    ),
+    (
         "INFORMATION_SCHEMA.REFERENTIAL_CONSTRAINTS",
         r#"SELECT __database() AS CONSTRAINT_CATALOG, o.schema_name AS CONSTRAINT_SCHEMA,
                   f.name AS CONSTRAINT_NAME, __database() AS UNIQUE_CONSTRAINT_CATALOG,

@@ -94,6 +94,8 @@ impl Session {
                 made.known.push(TableColumn { own: true, ..TableColumn::named(&name.value, found) });
                 made.columns.push(format!("{column} GENERATED ALWAYS AS ({value}) VIRTUAL"));
             }
+            // Filled once the column is there.
+            Element::Fill(_) => {}
             Element::Default { name, value, column } => {
                 let columns = self.columns_of(table)?;
                 let known = columns.iter().find(|known| known.name.eq_ignore_ascii_case(&column.value));

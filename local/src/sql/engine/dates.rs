@@ -30,6 +30,11 @@ pub(super) fn part(name: &str) -> std::result::Result<&'static str, SqlError> {
     })
 }
 
+/// Whether a part of a date depends on `@@DATEFIRST`.
+pub(super) fn counts_weeks(name: &str) -> bool {
+    matches!(part(name), Ok("week" | "weekday"))
+}
+
 pub(super) fn ticks_of(part: &str) -> Option<i64> {
     Some(match part {
         "week" => 7 * TICKS_PER_DAY,
@@ -136,7 +141,18 @@ pub(super) fn count_between(name: &str, from: &Value, to: &Value) -> std::result
     difference.map(Value::Integer).ok_or_else(overflow)
 }
 
-pub(super) fn date_part(name: &str, value: &Value) -> std::result::Result<Value, SqlError> {
+/// How many days of its week are before a date, where it begins on this day (`@@DATEFIRST`).
+pub(super) fn days_into_week(date: time::Date, first: Option<&Value>) -> u16 {
+    let first = first.and_then(|first| u16::try_from(whole(first)).ok()).unwrap_or(7);
+    (u16::from(date.weekday().number_from_monday()) + 7 - first) % 7
+}
+
+/// A part of a date; which day a week begins on is needed for the parts that `counts_weeks` names.
+pub(super) fn date_part(
+    name: &str,
+    value: &Value,
+    first: Option<&Value>,
+) -> std::result::Result<Value, SqlError> {
     let part = part(name)?;
     if *value == Value::Null {
         return Ok(Value::Null);
@@ -151,10 +167,10 @@ pub(super) fn date_part(name: &str, value: &Value) -> std::result::Result<Value,
         "day" => i64::from(date.day()),
         // The week of January 1st is the first.
         "week" => {
-            let first = date.replace_ordinal(1).map_or(0, |first| first.weekday().number_days_from_sunday());
-            i64::from(date.ordinal() - 1 + u16::from(first)) / 7 + 1
+            let before = date.replace_ordinal(1).map_or(0, |new_year| days_into_week(new_year, first));
+            i64::from(date.ordinal() - 1 + before) / 7 + 1
         }
-        "weekday" => i64::from(date.weekday().number_days_from_sunday()) + 1,
+        "weekday" => i64::from(days_into_week(date, first)) + 1,
         "dayofyear" => i64::from(date.ordinal()),
         "iso_week" => i64::from(date.iso_week()),
         "nanosecond" => ticks % TICKS_PER_SECOND * 100,

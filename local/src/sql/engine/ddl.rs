@@ -173,7 +173,8 @@ impl Session {
         }
         self.writing(|session| {
             session.transaction.changed_tables = true;
-            session.run_definition(&format!("DROP TABLE {}", quote(&table)))
+            session.run_definition(&format!("DROP TABLE {}", quote(&table)))?;
+            if is_temporary(&table) { Ok(()) } else { session.drop_properties(&table, None) }
         })?;
         self.temporary.retain(|(known, _)| !known.eq_ignore_ascii_case(&table));
         let key = self.identity_key(&table);

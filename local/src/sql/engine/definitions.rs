@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::schema::Definition;
+use super::{schema::Definition, switched::text_of_off};
 use crate::sql::types::SqlType;
 
 const CONSTRAINT: &str = "CONSTRAINT \"";
@@ -27,11 +27,44 @@ pub(super) fn default_name(sql: &str, column: &str) -> Option<String> {
     Some(before[at..].replace("\"\"", "\""))
 }
 
+/// SQLite's text with its names in brackets, as SQL Server keeps them.
+pub(super) fn bracketed(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let (mut quote, mut characters) = (None, sql.chars().peekable());
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (None, '"') => {
+                quote = Some('"');
+                out.push('[');
+            }
+            (None, '\'') => {
+                quote = Some('\'');
+                out.push('\'');
+            }
+            (Some('"'), '"') if characters.next_if_eq(&'"').is_some() => out.push('"'),
+            (Some('"'), '"') => {
+                quote = None;
+                out.push(']');
+            }
+            (Some('"'), ']') => out.push_str("]]"),
+            (Some('\''), '\'') => {
+                quote = None;
+                out.push('\'');
+            }
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
 /// The checks of a table, by name.
 pub(super) fn checks(sql: &str) -> Vec<(String, String)> {
     let definition = Definition::parse(sql);
     let one = |part: &String| {
         let (name, check) = part.strip_prefix(CONSTRAINT)?.split_once("\" CHECK ")?;
+        // One that is off says what it would check, unless it is a reference.
+        let off = text_of_off(&format!("CHECK {check}"));
+        let check = off.as_deref().map_or(Some(check), |kept| kept.strip_prefix("CHECK "))?;
         Some((name.replace("\"\"", "\""), check.to_owned()))
     };
     definition.iter().flat_map(|definition| &definition.parts).filter_map(one).collect()
@@ -78,6 +111,11 @@ mod tests {
         assert_eq!(reference_name(sql, 1), None);
         assert_eq!(reference_name(sql, 2).as_deref(), Some("one"));
         assert_eq!(reference_name(sql, 3), None);
+    }
+
+    #[test]
+    fn names_are_put_in_brackets_and_texts_are_not() {
+        assert_eq!(bracketed(r#""a" = 'x"y''z' AND "b""]" > 1"#), r#"[a] = 'x"y''z' AND [b"]]] > 1"#);
     }
 
     #[test]

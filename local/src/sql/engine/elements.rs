@@ -15,10 +15,19 @@ use super::{
 #[derive(Debug, Clone)]
 pub(crate) enum Element {
     Column(Box<ColumnDef>),
-    Computed { name: Ident, value: Expr },
+    Computed {
+        name: Ident,
+        value: Expr,
+    },
     Constraint(Box<TableConstraint>),
-    Default { name: Option<Ident>, value: Expr, column: Ident },
+    Default {
+        name: Option<Ident>,
+        value: Expr,
+        column: Ident,
+    },
     Index(IndexElement),
+    /// WITH VALUES behind a new column: the rows that are there get its default.
+    Fill(Ident),
 }
 
 /// An index, its columns with whether they run down.
@@ -38,6 +47,8 @@ pub(crate) enum Alteration {
     DropConstraints(Vec<Ident>, bool),
     DropColumns(Vec<Ident>, bool),
     Column(Box<ColumnDef>),
+    /// The constraints' names, or all; whether they are on from then on, and the rows that are there checked.
+    Switch(Option<Vec<Ident>>, bool, bool),
 }
 
 impl Script<'_> {
@@ -196,17 +207,37 @@ impl Script<'_> {
         let begun = self.parser.index();
         self.parser.advance_token();
         let name = self.sql(|parser| parser.parse_object_name(false))?;
-        let mut checked = true;
+        let mut checked = None;
         if self.is("WITH") && (self.second_is("CHECK") || self.second_is("NOCHECK")) {
             self.parser.advance_token();
-            checked = self.take("CHECK") || !self.take("NOCHECK");
+            checked = Some(self.take("CHECK") || !self.take("NOCHECK"));
         }
         let change = if self.take("ADD") {
-            let mut elements = vec![self.element()?];
-            while self.parser.consume_token(&Token::Comma) {
+            let mut elements = Vec::new();
+            loop {
                 elements.push(self.element()?);
+                if self.is("WITH")
+                    && self.second_is("VALUES")
+                    && let Some(Element::Column(column)) = elements.last()
+                {
+                    elements.push(Element::Fill(column.name.clone()));
+                    self.parser.advance_token();
+                    self.parser.advance_token();
+                }
+                if !self.parser.consume_token(&Token::Comma) {
+                    break;
+                }
             }
-            Alteration::Add(elements, checked)
+            Alteration::Add(elements, checked.unwrap_or(true))
+        } else if (self.is("CHECK") || self.is("NOCHECK")) && self.second_is("CONSTRAINT") {
+            let on = self.take("CHECK") || !self.take("NOCHECK");
+            self.parser.advance_token();
+            let names = if self.take("ALL") {
+                None
+            } else {
+                Some(self.sql(|parser| parser.parse_comma_separated(Parser::parse_identifier))?)
+            };
+            Alteration::Switch(names, on, checked.unwrap_or(false))
         } else if self.is("ALTER") && self.second_is("COLUMN") {
             self.parser.advance_token();
             self.parser.advance_token();

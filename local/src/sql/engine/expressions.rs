@@ -137,13 +137,29 @@ impl Translator<'_> {
             Expr::Between { expr: middle, low, high, .. } => {
                 self.meet(middle, low);
                 self.meet(middle, high);
+                self.meet(low, middle);
+                self.meet(high, middle);
                 self.in_order(&mut [middle, low, high]);
+                self.as_instants(&mut [middle, low, high]);
                 return Ok(());
             }
             Expr::InList { expr: one, list, .. } => {
-                for other in list {
+                for other in list.iter_mut() {
                     self.meet(one, other);
+                    self.meet(other, one);
                 }
+                let sides = std::iter::once(one.as_mut()).chain(list.iter_mut());
+                self.as_instants(&mut sides.collect::<Vec<_>>());
+                return Ok(());
+            }
+            Expr::Case { operand: Some(operand), conditions, .. } => {
+                for when in conditions.iter_mut() {
+                    self.meet(operand, &mut when.condition);
+                    self.meet(&mut when.condition, operand);
+                }
+                let sides = conditions.iter_mut().map(|when| &mut when.condition);
+                let sides = std::iter::once(operand.as_mut()).chain(sides);
+                self.as_instants(&mut sides.collect::<Vec<_>>());
                 return Ok(());
             }
             Expr::Cast { kind, expr: inner, data_type, .. } => {
@@ -154,7 +170,9 @@ impl Translator<'_> {
             Expr::Convert { is_try, expr: inner, data_type: Some(data_type), styles, .. } => {
                 let to = cast_type(data_type)?;
                 let value = match styles.as_slice() {
-                    [style, ..] if self.has_styles(inner, style) => self.in_style(inner, to, style.clone()),
+                    [style, ..] if self.has_styles(inner, style) => {
+                        self.in_style(inner, to, style.clone(), *is_try)
+                    }
                     _ => self.shown(inner, to),
                 };
                 cast(if *is_try { "__try_as" } else { "__as" }, to, value)
@@ -220,7 +238,7 @@ impl Translator<'_> {
             }
             Some(SqlType::Float | SqlType::Real) if to.is_text() => call("__float_text", vec![value.clone()]),
             Some(SqlType::DateTime | SqlType::SmallDateTime) if to.is_text() => {
-                self.in_style(value, to, number("0"))
+                self.in_style(value, to, number("0"), false)
             }
             // With all the digits of its type.
             Some(SqlType::Decimal(_, scale)) if to.is_text() => {
@@ -238,7 +256,7 @@ impl Translator<'_> {
             Some(SqlType::Money | SqlType::SmallMoney) if to.is_text() => {
                 call("__digits", vec![value.clone(), number("2")])
             }
-            Some(from) if to.is_text() && from.is_moment() => self.in_style(value, to, number("121")),
+            Some(from) if to.is_text() && from.is_moment() => self.in_style(value, to, number("121"), false),
             _ => value.clone(),
         }
     }
@@ -249,7 +267,7 @@ impl Translator<'_> {
         self.infer(value).is_none_or(|found| found.is_moment() || !found.is_number() && !zero)
     }
 
-    fn in_style(&self, value: &Expr, to: SqlType, style: Expr) -> Expr {
+    fn in_style(&self, value: &Expr, to: SqlType, style: Expr, is_try: bool) -> Expr {
         let digits = match self.infer(value) {
             Some(SqlType::DateTime) => 3,
             Some(SqlType::SmallDateTime | SqlType::Date) => 0,
@@ -259,6 +277,7 @@ impl Translator<'_> {
             _ => 7,
         };
         let to_text = if to.is_text() { "1" } else { "0" };
-        call("__styled", vec![value.clone(), style, number(&digits.to_string()), number(to_text)])
+        let name = if is_try { "__try_styled" } else { "__styled" };
+        call(name, vec![value.clone(), style, number(&digits.to_string()), number(to_text)])
     }
 }

@@ -7,6 +7,7 @@ use crate::sql::{
     convert,
     errors::{SqlError, error, not_supported},
     moment::{Moment, TICKS_PER_SECOND},
+    moment_text::DateOrder,
 };
 
 /// FORMAT in the culture en-US.
@@ -205,8 +206,9 @@ pub(super) fn styled(value: &Value, style: i64, digits: i64, to_text: bool) -> R
         }
         Value::Text(text) if to_text => match Moment::parse(text) {
             Some(moment) => {
-                let local = moment.local();
                 let mut digits = usize::try_from(digits).unwrap_or(7);
+                // A datetime's three-hundredths have more digits than it shows.
+                let local = if digits == 3 { moment.local().rounded(3) } else { moment.local() };
                 let whole = local.ticks.unwrap_or(0) % TICKS_PER_SECOND == 0;
                 // A datetime shows no fraction in style 126 where it has none.
                 if digits == 3 && matches!(style, 126 | 127) && whole {
@@ -241,13 +243,13 @@ pub(super) fn styled(value: &Value, style: i64, digits: i64, to_text: bool) -> R
         },
         // A fraction that FORMAT's patterns for money and floats would show is the default's here.
         Value::Real(number) if to_text && style == 1 => Value::Text(fixed(*number, 2, true)),
-        Value::Text(text) => read_styled(text, style).unwrap_or_else(|| value.clone()),
+        Value::Text(text) => read_styled(text, style)?.unwrap_or_else(|| value.clone()),
         other => other.clone(),
     })
 }
 
 /// Text of another order than ISO's as a date's, or hexadecimal digits as bytes.
-fn read_styled(text: &str, style: i64) -> Option<Value> {
+fn read_styled(text: &str, style: i64) -> Result<Option<Value>, SqlError> {
     if matches!(style, 1 | 2) && text.is_ascii() {
         let digits = text.strip_prefix("0x").unwrap_or(text);
         let hexadecimal = !digits.is_empty()
@@ -256,20 +258,22 @@ fn read_styled(text: &str, style: i64) -> Option<Value> {
         if hexadecimal && (style == 2 || text.starts_with("0x")) {
             let bytes =
                 (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok());
-            return bytes.collect::<Option<Vec<u8>>>().map(Value::Blob);
+            return Ok(bytes.collect::<Option<Vec<u8>>>().map(Value::Blob));
         }
     }
-    let (date, clock) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
-    let parts: Vec<&str> = date.split(['/', '.', '-']).collect();
-    let [a, b, c] = parts.as_slice() else { return None };
-    let (year, month, day) = match style {
-        101 | 110 => (c, a, b),
-        103..=105 => (c, b, a),
-        102 | 111 => (a, b, c),
-        _ => return None,
+    let order = match style {
+        1 | 10 | 101 | 110 => DateOrder::Mdy,
+        3..=5 | 103..=105 => DateOrder::Dmy,
+        2 | 11 | 102 | 111 => DateOrder::Ymd,
+        _ => return Ok(None),
     };
-    let iso = format!("{year:0>4}-{month:0>2}-{day:0>2} {clock}");
-    Moment::parse(iso.trim()).map(|moment| Value::Text(moment.kept()))
+    // What has no such separators is read as without a style: a date by its month's name, a number.
+    if text.trim().split(['/', '.', '-']).count() != 3 {
+        return Ok(None);
+    }
+    let failed = || error(241, "Conversion failed when converting date and/or time from character string.");
+    let moment = Moment::read_in(text, order).ok_or_else(failed)?;
+    Ok(Some(Value::Text(moment.kept())))
 }
 
 #[cfg(test)]

@@ -13,10 +13,10 @@ use super::{
     arithmetic::{exactly, operate},
     collation,
     dates::{date_add, date_diff, date_part, moment},
-    definitions::{Note, checks, default_name, reference_name},
+    definitions::{Note, bracketed, checks, default_name, reference_name},
     for_json,
     format::styled,
-    library,
+    library::{self, has_null},
     like::like,
     live::Live,
     names::type_shape,
@@ -45,6 +45,9 @@ pub(crate) struct State {
     pub(crate) last_identity: Option<i64>,
     pub(crate) database: String,
     pub(crate) spid: u16,
+    pub(crate) first_day: u8,
+    /// When the statement under way read the clock, if it has.
+    pub(crate) now: Option<Moment>,
 }
 
 /// [`State`], shared with the functions of one connection.
@@ -135,6 +138,9 @@ pub(crate) fn register(connection: &Connection, shared: &Shared, live: &Arc<Live
         add(&format!("__{}", entry.name), -1, flags, entry.body)?;
     }
     add("__styled", 4, pure, |v| styled(&v[0], whole(&v[1]), whole(&v[2]), whole(&v[3]) != 0))?;
+    add("__try_styled", 4, pure, |v| {
+        Ok(styled(&v[0], whole(&v[1]), whole(&v[2]), whole(&v[3]) != 0).unwrap_or(Value::Null))
+    })?;
     aggregates::register(connection, shared)?;
     for_json::register(connection)?;
     collation::register(connection)?;
@@ -161,12 +167,17 @@ pub(crate) fn register(connection: &Connection, shared: &Shared, live: &Arc<Live
         Value::Blob(bytes) => Ok(Value::Integer(bytes.len() as i64)),
         other => on_text(other, |t| Value::Integer(t.trim_end_matches(' ').encode_utf16().count() as i64)),
     })?;
-    add("__left", 2, pure, |v| slice(&v[0], 1, whole(&v[1])))?;
+    add("__left", 2, pure, |v| if has_null(v) { Ok(Value::Null) } else { slice(&v[0], 1, whole(&v[1])) })?;
     add("__right", 2, pure, |v| {
+        if has_null(v) {
+            return Ok(Value::Null);
+        }
         let length = text(&v[0]).encode_utf16().count() as i64;
         slice(&v[0], length.saturating_sub(whole(&v[1])).max(0) + 1, whole(&v[1]))
     })?;
-    add("__substring", 3, pure, |v| slice(&v[0], whole(&v[1]), whole(&v[2])))?;
+    add("__substring", 3, pure, |v| {
+        if has_null(v) { Ok(Value::Null) } else { slice(&v[0], whole(&v[1]), whole(&v[2])) }
+    })?;
     add("__digits", 2, pure, |v| {
         let scale = u8::try_from(whole(&v[1])).unwrap_or(0);
         Ok(match &v[0] {
@@ -206,7 +217,7 @@ pub(crate) fn register(connection: &Connection, shared: &Shared, live: &Arc<Live
         on_text(&v[0], |t| Value::Text(t.repeat(count).chars().take(most).collect()))
     })?;
     add("__charindex", -1, pure, |v| {
-        if v.len() < 2 || v[0] == Value::Null || v[1] == Value::Null {
+        if v.len() < 2 || has_null(v) {
             return Ok(Value::Null);
         }
         let (needle, hay) = (text(&v[0]).to_lowercase(), text(&v[1]).to_lowercase());
@@ -217,17 +228,24 @@ pub(crate) fn register(connection: &Connection, shared: &Shared, live: &Arc<Live
         ))
     })?;
     add("__newid", 0, impure, |_| Ok(Value::Text(uuid::Uuid::new_v4().to_string().to_uppercase())))?;
-    add("__now_offset", 0, impure, |_| Ok(Value::Text(Moment::now().kept())))?;
-    add("__now_datetime2", 0, impure, |_| Ok(Value::Text(Moment { offset: None, ..Moment::now() }.kept())))?;
-    add("__now_datetime", 0, impure, |_| {
-        convert::convert(Value::Text(Moment { offset: None, ..Moment::now() }.kept()), SqlType::DateTime)
-    })?;
+    for (name, sql_type) in [
+        ("__now_offset", SqlType::DateTimeOffset(7)),
+        ("__now_datetime2", SqlType::DateTime2(7)),
+        ("__now_datetime", SqlType::DateTime),
+    ] {
+        let state = shared.clone();
+        connection.create_scalar_function(name, 0, impure, move |_| {
+            // The clock is read once for a statement: all of its rows have one time.
+            let now = *state.lock().now.get_or_insert_with(Moment::now);
+            convert::convert(Value::Text(now.kept()), sql_type).map_err(|found| state.raise(found))
+        })?;
+    }
     add("__dateadd", 3, pure, |v| date_add(&text(&v[0]), &v[1], &v[2]))?;
     add("__datediff", 3, pure, |v| date_diff(&text(&v[0]), &v[1], &v[2]))?;
-    add("__datepart", 2, pure, |v| date_part(&text(&v[0]), &v[1]))?;
-    add("__year", 1, pure, |v| date_part("year", &v[0]))?;
-    add("__day", 1, pure, |v| date_part("day", &v[0]))?;
-    add("__month", 1, pure, |v| date_part("month", &v[0]))?;
+    add("__datepart", -1, pure, |v| date_part(&text(&v[0]), &v[1], v.get(2)))?;
+    add("__year", 1, pure, |v| date_part("year", &v[0], None))?;
+    add("__day", 1, pure, |v| date_part("day", &v[0], None))?;
+    add("__month", 1, pure, |v| date_part("month", &v[0], None))?;
     add("__object_name", 1, pure, |v| on_text(&v[0], |t| Value::Text(place_of_text(t))))?;
     add("__default_name", 2, pure, |v| {
         Ok(default_name(&text(&v[0]), &text(&v[1])).map_or(Value::Null, Value::Text))
@@ -241,6 +259,7 @@ pub(crate) fn register(connection: &Connection, shared: &Shared, live: &Arc<Live
     add("__view_definition", 1, pure, |v| {
         Ok(Note::read(&text(&v[0])).map_or_else(|| v[0].clone(), |note| Value::Text(note.definition)))
     })?;
+    add("__bracketed", 1, pure, |v| on_text(&v[0], |sql| Value::Text(bracketed(sql))))?;
     add("__checks", 1, pure, |v| {
         on_text(&v[0], |sql| {
             let checks: serde_json::Map<_, _> =
@@ -277,6 +296,8 @@ pub(crate) fn register(connection: &Connection, shared: &Shared, live: &Arc<Live
     connection.create_scalar_function("__spid", 0, impure, move |_| Ok(state.lock().spid))?;
     let live = Arc::clone(live);
     connection.create_scalar_function("__sessions", 0, impure, move |_| Ok(live.shown().to_string()))?;
+    let state = shared.clone();
+    connection.create_scalar_function("__datefirst", 0, impure, move |_| Ok(state.lock().first_day))?;
     let state = shared.clone();
     connection.create_scalar_function("__identity", 1, impure, move |call: &mut Context<'_>| {
         let table: String = call.get(0)?;

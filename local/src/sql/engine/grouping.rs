@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, GroupByExpr, Select, SelectItem, Visit, Visitor};
 
-use super::scope::last_part;
+use super::scope::{arguments, last_part};
 use crate::sql::errors::{SqlError, error, not_supported};
 
 const AGGREGATES: [&str; 13] = [
@@ -28,22 +28,39 @@ fn is_aggregate(expr: &Expr) -> bool {
         && AGGREGATES.contains(&last_part(&function.name).to_lowercase().as_str()))
 }
 
+/// `day` in `DATEADD(day, …)`.
+fn date_part(expr: &Expr) -> Option<&Expr> {
+    const FUNCTIONS: [&str; 6] = ["dateadd", "datediff", "datediff_big", "datename", "datepart", "datetrunc"];
+    match expr {
+        Expr::Function(function)
+            if FUNCTIONS.contains(&last_part(&function.name).to_lowercase().as_str()) =>
+        {
+            arguments(&function.args).into_iter().next()
+        }
+        _ => None,
+    }
+}
+
 /// The first column outside of aggregates, groups and subqueries; and whether there is an aggregate.
 struct Loose<'a> {
     groups: &'a [Expr],
     inside: usize,
     aggregates: bool,
     column: Option<String>,
+    /// The names of date parts, which look like columns.
+    parts: Vec<*const Expr>,
 }
 
 impl Visitor for Loose<'_> {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        self.parts.extend(date_part(expr).map(std::ptr::from_ref));
         let aggregate = is_aggregate(expr);
         self.aggregates |= aggregate && self.inside == 0;
         let closed = aggregate
             || self.inside > 0
+            || self.parts.iter().any(|part| std::ptr::eq(*part, expr))
             || matches!(expr, Expr::Subquery(_) | Expr::Exists { .. })
             || self.groups.iter().any(|group| same(group, expr));
         if closed {
@@ -101,7 +118,7 @@ pub(super) fn check(select: &Select) -> Result<(), SqlError> {
     if groups.iter().any(sets) {
         return Err(not_supported("GROUP BY with ROLLUP, CUBE or GROUPING SETS"));
     }
-    let mut loose = Loose { groups, inside: 0, aggregates: false, column: None };
+    let mut loose = Loose { groups, inside: 0, aggregates: false, column: None, parts: Vec::new() };
     for item in &select.projection {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
             loose.inside = 0;

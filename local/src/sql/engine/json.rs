@@ -191,9 +191,18 @@ fn path(written: &str) -> Result<(bool, Vec<Step>), SqlError> {
             steps.push(Step::Index(index.trim().parse().map_err(|_| bad())?));
             rest = after;
         } else if let Some(after) = rest.strip_prefix(".\"") {
-            let (key, after) = after.split_once('"').ok_or_else(bad)?;
-            steps.push(Step::Key(key.to_owned()));
-            rest = after;
+            // A key in quotes is a string of JSON's, with its escapes.
+            let mut escaped = false;
+            let ends = |(_, character): &(usize, char)| {
+                let ends = *character == '"' && !escaped;
+                escaped = *character == '\\' && !escaped;
+                ends
+            };
+            let (end, _) = after.char_indices().find(ends).ok_or_else(bad)?;
+            let key = &after[..end];
+            let read = serde_json::from_str(&format!("\"{key}\""));
+            steps.push(Step::Key(read.unwrap_or_else(|_| key.to_owned())));
+            rest = &after[end + 1..];
         } else if let Some(after) = rest.strip_prefix('.') {
             let end = after.find(['.', '[']).unwrap_or(after.len());
             if end == 0 {

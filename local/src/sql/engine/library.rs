@@ -20,6 +20,8 @@ pub(super) enum Gives {
     Like(usize),
     /// That of its first argument, without digits behind the point.
     Whole,
+    /// The same where that is text, and text of another value.
+    Text,
     /// The strongest of its arguments from this place on.
     Strongest(usize),
 }

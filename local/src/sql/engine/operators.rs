@@ -4,7 +4,7 @@ use sqlparser::ast::{BinaryOperator, Expr};
 
 use super::{
     expressions::{collated, is_column},
-    nodes::{call, cast, text},
+    nodes::{call, cast, number, text},
     precision::{arithmetic, is_exact, operator_of},
     translate::Translator,
 };
@@ -20,6 +20,18 @@ pub(super) fn widest(sql_type: SqlType) -> SqlType {
         SqlType::DateTimeOffset(_) => SqlType::DateTimeOffset(7),
         SqlType::DateTime2(_) | SqlType::DateTime | SqlType::SmallDateTime => SqlType::DateTime2(7),
         other => other,
+    }
+}
+
+/// Which values are kept in one form, so that SQLite compares them rightly as they are.
+fn form(sql_type: SqlType) -> u8 {
+    match sql_type {
+        SqlType::Date => 1,
+        SqlType::Time(_) => 2,
+        SqlType::DateTime2(_) | SqlType::DateTime | SqlType::SmallDateTime => 3,
+        SqlType::DateTimeOffset(_) => 4,
+        SqlType::Guid => 5,
+        _ => 0,
     }
 }
 
@@ -98,6 +110,7 @@ impl Translator<'_> {
             | BinaryOperator::GtEq => {
                 self.meet(left, right);
                 self.meet(right, left);
+                self.as_instants(&mut [left, right]);
                 if !matches!(operator, BinaryOperator::Eq | BinaryOperator::NotEq) {
                     self.in_order(&mut [left, right]);
                 }
@@ -156,12 +169,27 @@ impl Translator<'_> {
         }
     }
 
+    /// Takes the offsets off what is compared as datetimeoffset: equal moments are equal wherever their clocks stand.
+    pub(super) fn as_instants(&self, sides: &mut [&mut Expr]) {
+        let offset = |side: &&mut Expr| matches!(self.infer(side), Some(SqlType::DateTimeOffset(_)));
+        if !sides.iter().any(offset) {
+            return;
+        }
+        for side in sides {
+            // The date and the clock with seven digits.
+            let taken = call("substr", vec![side.clone(), number("1"), number("27")]);
+            **side = taken;
+        }
+    }
+
     /// Makes the other side of a comparison what the typed side is: SQLite compares by the stored form.
     pub(super) fn meet(&self, typed: &mut Expr, other: &mut Expr) {
         let (Some(to), from) = (self.infer(typed), self.infer(other)) else { return };
         let exact = to.is_moment() || to == SqlType::Guid;
         let weaker = from.is_none_or(|from| from != to && to.stronger(from) == to);
-        if exact && weaker && !super::scope::is_null(other) && !is_column(other) {
+        // A column stays as it is, for its index, where both are kept in the same form.
+        let differs = !is_column(other) || from.is_some_and(|from| form(from) != form(to));
+        if exact && weaker && differs && !super::scope::is_null(other) {
             *other = cast("__as", widest(to), other.clone());
         } else if to.is_number() && from.is_some_and(SqlType::is_text) {
             *other = cast("__as", to, other.clone());

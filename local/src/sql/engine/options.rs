@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use super::{schemas::place_of_text, session::Session, settings::Isolation};
-use crate::sql::errors::{SqlError, not_supported};
+use crate::sql::{
+    convert,
+    errors::{SqlError, error, not_supported},
+    moment_text::{DateOrder, set_date_order},
+};
 
 impl Session {
     pub(super) fn set_option(&mut self, names: &str, value: &str) -> Result<(), SqlError> {
         // With these at the other value, SQL Server works in ways that this endpoint has not.
-        const USUAL: [(&str, &str); 13] = [
+        const USUAL: [(&str, &str); 11] = [
             ("ANSI_NULLS", "ON"),
             ("ANSI_PADDING", "ON"),
             ("ANSI_WARNINGS", "ON"),
@@ -19,8 +23,6 @@ impl Session {
             ("IMPLICIT_TRANSACTIONS", "OFF"),
             ("CURSOR_CLOSE_ON_COMMIT", ""),
             ("TEXTSIZE", ""),
-            ("LANGUAGE", ""),
-            ("DATEFORMAT", ""),
             ("NUMERIC_ROUNDABORT", "OFF"),
         ];
         for name in names.split(',') {
@@ -43,6 +45,31 @@ impl Session {
                     let milliseconds: i64 =
                         value.replace(' ', "").parse().map_err(|_| crate::sql::errors::syntax(value))?;
                     self.options.lock_timeout = u64::try_from(milliseconds).ok().map(Duration::from_millis);
+                }
+                "DATEFORMAT" => {
+                    let order = DateOrder::named(value).ok_or_else(|| {
+                        error(2741, format!("SET DATEFORMAT date order '{value}' is invalid."))
+                    })?;
+                    set_date_order(order);
+                }
+                "LANGUAGE" => {
+                    let (order, first) = match value.to_lowercase().as_str() {
+                        "us_english" | "english" => (DateOrder::Mdy, 7),
+                        "british" | "british english" => (DateOrder::Dmy, 1),
+                        _ => return Err(not_supported(format!("SET LANGUAGE {value}"))),
+                    };
+                    set_date_order(order);
+                    self.options.date_first = Some(first);
+                }
+                "DATEFIRST" => {
+                    let given = match value.strip_prefix('@') {
+                        Some(_) => convert::text(self.variable(&value.to_lowercase())?.value),
+                        None => value.to_owned(),
+                    };
+                    let day = given.parse().ok().filter(|day| (1..=7).contains(day));
+                    self.options.date_first = Some(day.ok_or_else(|| {
+                        error(2744, format!("The SET DATEFIRST parameter, {given}, is not valid."))
+                    })?);
                 }
                 "IDENTITY_INSERT" => {
                     let (table, switch) = value.rsplit_once(' ').unwrap_or((value, ""));

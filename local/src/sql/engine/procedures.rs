@@ -21,25 +21,19 @@ use crate::sql::{
 };
 
 /// Procedures that Azure SQL has, and an application or a person might call: 2812 would call them a slip of the pen.
-const THERE: [&str; 20] = [
-    "sp_addextendedproperty",
+const THERE: [&str; 14] = [
     "sp_bindrule",
     "sp_depends",
     "sp_describe_first_result_set",
     "sp_describe_undeclared_parameters",
-    "sp_dropextendedproperty",
-    "sp_fkeys",
     "sp_help",
     "sp_helpconstraint",
     "sp_helpindex",
     "sp_helptext",
     "sp_invoke_external_rest_endpoint",
     "sp_lock",
-    "sp_rename",
     "sp_set_firewall_rule",
     "sp_spaceused",
-    "sp_statistics",
-    "sp_updateextendedproperty",
     "sp_updatestats",
     "sp_who",
 ];
@@ -163,9 +157,13 @@ impl Session {
                 self.statement_done(Some(rows.len() as u64));
                 Ok(0)
             }
+            "sp_rename" => self.rename(&given),
             "sp_getapplock" => self.get_application_lock(&given),
             "sp_releaseapplock" => self.release_application_lock(&given),
             other => {
+                if let Some(status) = self.change_property(other, &given)? {
+                    return Ok(status);
+                }
                 if let Some((names, sql)) = catalog_procedures::procedure(other) {
                     return self.catalog_rows(names, sql, given).map(|()| 0);
                 }

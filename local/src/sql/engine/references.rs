@@ -49,6 +49,18 @@ impl Broken {
 }
 
 impl Session {
+    /// A foreign key that refers to a key of this table, and the table that has it.
+    pub(super) fn referring_to(&self, table: &str, key: &str) -> Result<Option<(String, String)>, SqlError> {
+        let sql = "SELECT f.name, o.name FROM \"sys.foreign_keys\" AS f \
+                   JOIN \"sys.!objects\" AS o ON o.object_id = f.parent_object_id \
+                   JOIN \"sys.!objects\" AS r ON r.object_id = f.referenced_object_id AND r.place = ?1 \
+                   JOIN \"sys.indexes\" AS i ON i.object_id = f.referenced_object_id AND i.index_id = f.key_index_id \
+                   WHERE i.name = ?2 LIMIT 1";
+        let found =
+            self.connection.query_row(sql, [table, key], |row| Ok((row.get(0)?, row.get(1)?))).optional();
+        found.map_err(|failure| self.told(&failure, &Doing::default()))
+    }
+
     /// 547 with the constraint's name: the statement is run again with its references left to the end, where they can
     /// be looked at, and undone.
     pub(super) fn broken_reference(&self, failure: &Error, translated: &Translated) -> Option<SqlError> {

@@ -69,6 +69,7 @@ impl Session {
     }
 
     pub(super) fn step(&mut self, step: &Step) -> Result<Next, SqlError> {
+        self.shared.lock().now = None;
         match &step.action {
             Action::Statement(statement) => self.statement(statement)?,
             Action::Change(change) => self.change_rows(change)?,
@@ -163,6 +164,7 @@ impl Session {
                 let value = convert::convert(self.value(value)?.value, sql_type)?;
                 self.set_variable(name, value);
             }
+            Action::CheckIdentity(check) => self.run_check_identity(check, step.line)?,
             Action::InsertBulk(bulk) => self.announce_bulk(bulk)?,
             Action::SetContextInfo(value) => self.set_context_info(value)?,
             Action::Option(name, value) => self.set_option(name, value)?,
@@ -240,6 +242,7 @@ impl Session {
     }
 
     pub(super) fn condition(&mut self, expr: &Expr) -> Result<bool, SqlError> {
+        self.shared.lock().now = None;
         let (_, rows) = self.read_expr(expr.clone(), "SELECT CASE WHEN ", " THEN 1 ELSE 0 END")?;
         Ok(rows.first().and_then(|row| row.first()) == Some(&Value::Integer(1)))
     }

@@ -43,7 +43,7 @@ pub(super) fn with_schema(place: &str) -> String {
 
 impl Session {
     /// Whether there is such a schema.
-    fn has_schema(&self, name: &str) -> Result<bool, SqlError> {
+    pub(super) fn has_schema(&self, name: &str) -> Result<bool, SqlError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM \"sys.schemas\" WHERE name = ?1)";
         let found = self.connection.query_row(sql, [name], |row| row.get(0));
         found.map_err(|failure| self.told(&failure, &Doing::default()))

@@ -183,7 +183,8 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
     };
     match expr {
         Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.starts_with('@') => {
-            variables.get(&ident.value).map(|variable| variable.sql_type)
+            // Where a source is looked at before it is translated, as it was written.
+            variables.get(&ident.value.to_lowercase()).map(|variable| variable.sql_type)
         }
         Expr::Identifier(ident) => tables.column(None, &ident.value),
         Expr::CompoundIdentifier(parts) => match parts.as_slice() {
@@ -260,6 +261,10 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
                         other => Some(other),
                     },
                     Gives::Strongest(from) => strongest(&mut arguments.iter().skip(from).copied()),
+                    Gives::Text => Some(match argument(0) {
+                        Some(found) if found.is_text() => found.with_length(found.length()),
+                        _ => SqlType::VarChar(Some(8000)),
+                    }),
                     Gives::Like(at) => {
                         let found = argument(at)?;
                         Some(if found.is_text() { found.with_length(found.length()) } else { found })

@@ -4,13 +4,15 @@ use sqlparser::{
     ast::{DataType, Expr, ObjectName, Statement},
     dialect::MsSqlDialect,
     parser::{Parser, ParserError},
-    tokenizer::{Token, TokenWithSpan, Tokenizer},
+    tokenizer::{Token, Tokenizer},
 };
 
 use super::{
     adapted::{adapted, misplaced},
     bulk::Bulk,
+    chains,
     changes::Change,
+    check_identity::CheckIdentity,
     elements::{Alteration, Element, IndexElement},
     merge_clauses::Merge,
     parses::as_calls,
@@ -73,6 +75,7 @@ pub(crate) enum Action {
     WaitFor(Expr),
     InsertBulk(Bulk),
     Use(String),
+    CheckIdentity(Box<CheckIdentity>),
     Execute {
         procedure: String,
         arguments: Vec<Argument>,
@@ -90,7 +93,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Step>, SqlError> {
         found.line = failure.location.line as u32;
         found
     })?;
-    if let Some(line) = too_long_a_chain(&tokens) {
+    if let Some(line) = chains::too_long(&tokens) {
         return Err(SqlError { line, ..error(191, "Some part of your SQL statement is nested too deeply.") });
     }
     if let Some((word, line)) = misplaced(&tokens) {
@@ -112,25 +115,6 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Step>, SqlError> {
         _ => found,
     })?;
     Ok(steps)
-}
-
-/// How many tokens may follow one another without a comma or a semicolon: `1 + 1 + 1 …` nests once for each
-/// operator, and what nests too deep overflows the stack.
-const CHAIN: usize = 3000;
-
-fn too_long_a_chain(tokens: &[TokenWithSpan]) -> Option<u32> {
-    let mut length = 0;
-    for token in tokens {
-        match token.token {
-            Token::Comma | Token::SemiColon => length = 0,
-            Token::Whitespace(_) => {}
-            _ => length += 1,
-        }
-        if length > CHAIN {
-            return Some(token.span.start.line as u32);
-        }
-    }
-    None
 }
 
 /// A declared type as this endpoint knows it.

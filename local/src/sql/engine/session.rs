@@ -20,6 +20,7 @@ use super::{
 };
 use crate::sql::{
     errors::{SqlError, error},
+    moment_text::{DateOrder, set_date_order},
     tokens::Tokens,
 };
 
@@ -139,6 +140,7 @@ impl Session {
         self.store.locks.release_all(self.who.spid, Owner::Session);
         self.was_reset = true;
         self.options = Options::default();
+        set_date_order(DateOrder::default());
         self.session_values.clear();
         self.context_info = None;
         self.prepared.clear();
@@ -220,6 +222,7 @@ impl Session {
 
     pub(crate) fn standing(&self) -> Standing {
         self.note(true);
+        self.shared.lock().first_day = self.options.first_day();
         Standing {
             spid: self.who.spid,
             transactions: self.transaction.count,
@@ -231,6 +234,7 @@ impl Session {
             row_count: self.row_count,
             last_error: self.last_error,
             options: self.options.bits(),
+            first_day: self.options.first_day(),
             lock_timeout: self.options.lock_timeout.map(|time| time.as_millis()),
             identity: self.shared.lock().last_identity,
             server: self.who.server.clone(),

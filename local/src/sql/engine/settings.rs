@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The first day of the week of us_english.
+const SUNDAY: u8 = 7;
+
 /// The isolation levels, with the numbers that `sys.dm_exec_sessions` has for them.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) enum Isolation {
@@ -31,9 +34,16 @@ pub(crate) struct Options {
     /// `None` waits as long as the endpoint lets anybody wait.
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) identity_insert: Option<String>,
+    /// The first day of the week, from 1 for Monday to 7 for Sunday; `None` is the language's, Sunday.
+    pub(crate) date_first: Option<u8>,
 }
 
 impl Options {
+    /// `@@DATEFIRST`.
+    pub(super) fn first_day(&self) -> u8 {
+        self.date_first.unwrap_or(SUNDAY)
+    }
+
     /// `@@OPTIONS`: the ANSI options, which are always on, and those that can be switched.
     pub(super) fn bits(&self) -> i64 {
         const ANSI: i64 = 8 | 16 | 32 | 64 | 256 | 1024 | 4096;

@@ -27,6 +27,8 @@ pub(crate) struct Standing {
     pub(crate) last_error: u32,
     /// The bits of `@@OPTIONS`.
     pub(crate) options: i64,
+    /// `@@DATEFIRST`.
+    pub(crate) first_day: u8,
     /// In milliseconds.
     pub(crate) lock_timeout: Option<u128>,
     pub(crate) identity: Option<i64>,
@@ -58,7 +60,7 @@ impl Standing {
                 let time = self.lock_timeout.and_then(|time| i64::try_from(time).ok());
                 whole(SqlType::Int, time.unwrap_or(-1))
             }
-            "@@datefirst" => whole(SqlType::TinyInt, 7),
+            "@@datefirst" => whole(SqlType::TinyInt, self.first_day.into()),
             "@@language" => cast("__as", SqlType::NVarChar(Some(128)), text("us_english")),
             "@@textsize" => whole(SqlType::Int, 2_147_483_647),
             "@@nestlevel" => whole(SqlType::Int, 0),
@@ -117,13 +119,20 @@ impl Standing {
                     _ => cast("__as", name_type, null()),
                 }
             }
-            "databasepropertyex" => match literal(1).unwrap_or_default().to_lowercase().as_str() {
-                "collation" => named("SQL_Latin1_General_CP1_CI_AS"),
-                "edition" => named("GeneralPurpose"),
-                "status" => named("ONLINE"),
-                "updateability" => named("READ_WRITE"),
-                _ => cast("__as", name_type, null()),
-            },
+            "databasepropertyex" => {
+                let other = literal(0).is_some_and(|name| !name.eq_ignore_ascii_case(&self.database));
+                let property = literal(1).unwrap_or_default().to_lowercase();
+                match property.as_str() {
+                    _ if other => cast("__as", name_type, null()),
+                    "collation" => named("SQL_Latin1_General_CP1_CI_AS"),
+                    "edition" => named("GeneralPurpose"),
+                    "recovery" => named("FULL"),
+                    "status" => named("ONLINE"),
+                    "updateability" => named("READ_WRITE"),
+                    "useraccess" => named("MULTI_USER"),
+                    _ => cast("__as", name_type, null()),
+                }
+            }
             "session_context" => {
                 let key = literal(0).ok_or_else(|| not_supported("SESSION_CONTEXT of an expression"))?;
                 match self.session_values.iter().find(|kept| kept.key == key) {

@@ -211,6 +211,9 @@ impl<'a> Script<'a> {
                     other => Err(syntax(other)),
                 }
             }
+            "DBCC" if self.word_at(1).is_some_and(|word| word.eq_ignore_ascii_case("CHECKIDENT")) => {
+                self.check_identity()
+            }
             "EXEC" | "EXECUTE" => self.execute(),
             "UPDATE" if !self.word_at(1).is_some_and(|word| word.eq_ignore_ascii_case("STATISTICS")) => {
                 self.change(None)

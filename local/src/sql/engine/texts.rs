@@ -17,7 +17,7 @@ use crate::sql::{
 
 const TEXT: Gives = Gives::Type(SqlType::NVarChar(Some(4000)));
 const INT: Gives = Gives::Type(SqlType::Int);
-const LIKE: Gives = Gives::Like(0);
+const LIKE: Gives = Gives::Text;
 
 pub(super) const ENTRIES: &[Entry] = &[
     entry("ascii", (1, 1), INT, |v| on_text(&v[0], |t| t.chars().next().map(byte_of).into())),

@@ -85,7 +85,8 @@ impl Session {
         match self.is_view(&view)? {
             Some(true) => self.writing(|session| {
                 session.transaction.changed_tables = true;
-                session.run_definition(&format!("DROP VIEW {}", quote(&view)))
+                session.run_definition(&format!("DROP VIEW {}", quote(&view)))?;
+                session.drop_properties(&view, None)
             }),
             _ if if_exists => Ok(()),
             _ => {
