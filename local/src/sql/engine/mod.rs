@@ -57,6 +57,7 @@ mod parses;
 mod prepared;
 mod procedures;
 mod query;
+mod ranked;
 mod recursion;
 mod references;
 mod run;
