@@ -177,6 +177,10 @@ async fn changes_take_a_percentage_too() {
             "INSERT TOP (2) few OUTPUT inserted.id SELECT id + 50 FROM score WHERE id > 5 ORDER BY id DESC",
             "57 | 56",
         ),
+        (
+            "WITH c AS (SELECT id FROM score WHERE id > 2) INSERT TOP (1) INTO few (id) SELECT id + 80 FROM c; SELECT MAX(id), @@ROWCOUNT FROM few",
+            "83, 1",
+        ),
         ("INSERT TOP (1) INTO few (id) SELECT 91 UNION ALL SELECT 92; SELECT @@ROWCOUNT", "1"),
     ] {
         assert_eq!(rows(&mut sql, text).await, expected, "{text}");
