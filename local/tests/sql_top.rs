@@ -98,13 +98,44 @@ async fn ties_with_the_last_row_come_with_it() {
 }
 
 #[tokio::test]
+async fn a_query_for_each_row_of_another_has_its_percentage_and_ties() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    scores(&mut sql).await;
+    for (text, expected) in [
+        (
+            "SELECT s.id, a.o FROM score s CROSS APPLY (SELECT TOP (50) PERCENT o.id AS o FROM score o WHERE o.id < s.id \
+             ORDER BY o.id DESC) AS a WHERE s.id < 5 ORDER BY s.id, a.o",
+            "2, 1 | 3, 2 | 4, 2 | 4, 3",
+        ),
+        (
+            "SELECT t.team, a.id, a.points + 1 FROM (SELECT DISTINCT team FROM score WHERE team < 'g') AS t \
+             CROSS APPLY (SELECT TOP (1) WITH TIES s.id, s.points FROM score s WHERE s.team = t.team ORDER BY s.points) AS a",
+            "blue, 4, 31",
+        ),
+        (
+            "SELECT s.id FROM score s WHERE s.id IN (SELECT TOP (1) WITH TIES x.id FROM score x WHERE x.team = s.team \
+             ORDER BY 0 - x.points) ORDER BY s.id",
+            "1 | 2 | 3 | 5",
+        ),
+        (
+            "SELECT (SELECT COUNT(*) FROM (SELECT DISTINCT TOP (60) PERCENT x.points AS p FROM score x WHERE x.id <> s.id) AS d) \
+             FROM score s WHERE s.id IN (1, 7) ORDER BY s.id",
+            "3 | 2",
+        ),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn top_takes_any_expression_and_refuses_what_is_no_count() {
     let azure = azure().await;
     let mut sql = azure.connect().await;
     scores(&mut sql).await;
     for (text, expected) in [
         ("DECLARE @n bigint = 1; SELECT TOP (@n + 1) id FROM score ORDER BY id", "1 | 2"),
-        ("SELECT TOP ((SELECT COUNT(*) - 5 FROM score)) id FROM score ORDER BY id", "1 | 2"),
+        ("SELECT TOP (SELECT COUNT(*) - 5 FROM score) id FROM score ORDER BY id", "1 | 2"),
         ("SELECT TOP (0) id FROM score", ""),
     ] {
         assert_eq!(rows(&mut sql, text).await, expected, "{text}");
@@ -120,7 +151,7 @@ async fn top_takes_any_expression_and_refuses_what_is_no_count() {
         ("DECLARE @n nvarchar(5) = N'1'; SELECT TOP (@n) id FROM score", 1060),
         ("SELECT TOP (1) id FROM score ORDER BY id OFFSET 1 ROWS", 10741),
         (
-            "SELECT s.id FROM score s CROSS APPLY (SELECT TOP (50) PERCENT o.id AS o FROM score o WHERE o.id < s.id) AS a",
+            "SELECT s.id FROM score s CROSS APPLY (SELECT TOP (50) PERCENT * FROM score o WHERE o.id < s.id) AS a",
             40510,
         ),
         ("UPDATE TOP (101) PERCENT score SET points = 0", 1031),
@@ -145,6 +176,10 @@ async fn changes_take_a_percentage_too() {
         (
             "INSERT TOP (2) few OUTPUT inserted.id SELECT id + 50 FROM score WHERE id > 5 ORDER BY id DESC",
             "57 | 56",
+        ),
+        (
+            "WITH c AS (SELECT id FROM score WHERE id > 2) INSERT TOP (1) INTO few (id) SELECT id + 80 FROM c; SELECT MAX(id), @@ROWCOUNT FROM few",
+            "83, 1",
         ),
         ("INSERT TOP (1) INTO few (id) SELECT 91 UNION ALL SELECT 92; SELECT @@ROWCOUNT", "1"),
     ] {

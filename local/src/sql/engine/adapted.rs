@@ -32,7 +32,7 @@ pub(super) fn misplaced(tokens: &[TokenWithSpan]) -> Option<(&str, u32)> {
 
 /// Forms that `sqlparser` does not take, in forms that it does: an expression behind FETCH NEXT as a placeholder of
 /// its text, keys and indexes that say how they are stored, DEFAULT VALUES behind OUTPUT, OPTION's hints, `!<`
-/// and `!>`.
+/// and `!>`, and a subquery in the brackets of TOP.
 pub(super) fn adapted(
     tokens: Vec<TokenWithSpan>,
     recursions: &mut Vec<(Location, u32)>,
@@ -47,12 +47,29 @@ pub(super) fn adapted(
     let mut output = false;
     // Whether the last word is FETCH's NEXT or FIRST.
     let mut fetches = false;
+    // How deep in brackets; whether the last of them are a TOP's; where a subquery in those has its own.
+    let (mut depth, mut of_top, mut subqueries) = (0, false, Vec::new());
     let mut tokens = tokens.into_iter().peekable();
     while let Some(mut token) = tokens.next() {
         if matches!(token.token, Token::Whitespace(_)) {
             out.push(token);
             continue;
         }
+        match &token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => {
+                if subqueries.pop_if(|opened| *opened == depth).is_some() {
+                    out.push(token.clone());
+                }
+                depth -= 1;
+            }
+            Token::Word(_) if of_top && keyword(&token) == Keyword::SELECT => {
+                subqueries.push(depth);
+                out.push(TokenWithSpan::new(Token::LParen, token.span));
+            }
+            _ => {}
+        }
+        of_top = last == Keyword::TOP && matches!(token.token, Token::LParen);
         if matches!(token.token, Token::ExclamationMark) {
             // `!<` and `!>`: not less than, not greater than.
             let turned = match tokens.peek().map(|next| &next.token) {

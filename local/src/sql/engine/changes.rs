@@ -5,6 +5,7 @@ use sqlparser::{
         BinaryOperator, Expr, Ident, ObjectName, SelectItem, SetExpr, Statement, TableWithJoins, Top, With,
         helpers::attached_token,
     },
+    keywords::Keyword,
     parser::Parser,
     tokenizer::Token,
 };
@@ -61,7 +62,7 @@ impl<'a> Script<'a> {
         read(&mut self.parser).map_err(|failure| refused(failure, line))
     }
 
-    /// The common table expressions before an UPDATE, a DELETE or a MERGE; `None`, and back at the start, before all else.
+    /// The common table expressions before an UPDATE, a DELETE, a MERGE or an INSERT TOP; `None`, and back at the start, before all else.
     pub(super) fn with_before_change(&mut self) -> Option<With> {
         let other = || sqlparser::parser::ParserError::ParserError(String::new());
         let read = self.parser.try_parse(|parser| {
@@ -72,6 +73,13 @@ impl<'a> Script<'a> {
                     if ["UPDATE", "DELETE", "MERGE"].iter().any(|w| word.value.eq_ignore_ascii_case(w)) =>
                 {
                     Ok(cte_tables)
+                }
+                Token::Word(word) if word.keyword == Keyword::INSERT => {
+                    // Without a TOP, it is read as any other INSERT.
+                    match &parser.peek_nth_token_ref(1).token {
+                        Token::Word(word) if word.keyword == Keyword::TOP => Ok(cte_tables),
+                        _ => Err(other()),
+                    }
                 }
                 _ => Err(other()),
             }
@@ -111,7 +119,7 @@ impl<'a> Script<'a> {
     }
 
     /// INSERT TOP: as many of the rows that its query gives.
-    pub(super) fn insert_top(&mut self) -> Parsed<Action> {
+    pub(super) fn insert_top(&mut self, with: Option<With>) -> Parsed<Action> {
         let token = self.parser.next_token();
         let top = self.top()?;
         let mut statement = self.sql(|parser| parser.parse_insert(token))?;
@@ -129,6 +137,7 @@ impl<'a> Script<'a> {
                 select.top = top;
             }
             super::limits::fill(&mut topped, (**source).clone());
+            topped.with = with;
             **source = topped;
         }
         Ok(Action::Statement(Box::new(statement)))

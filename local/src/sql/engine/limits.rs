@@ -74,6 +74,11 @@ impl Translator<'_> {
             return Err(error(153, "Invalid usage of the option NEXT in the FETCH statement."));
         }
         let limit = match (top, fetch) {
+            // SQLite's LIMIT knows no columns.
+            (Some(top), _) if (top.percent || top.with_ties) && refers_outside(query) => {
+                self.ranked(query, top)?;
+                None
+            }
             (Some(top), _) => Some(self.top(query, top)?),
             (None, Some(fetch)) if fetch.percent => return Err(syntax("PERCENT")),
             (None, Some(fetch)) if fetch.with_ties => return Err(syntax("WITH")),
@@ -106,11 +111,6 @@ impl Translator<'_> {
         if !percent && !ties {
             return self.whole(given, "__limit_top");
         }
-        if refers_outside(query) {
-            // SQLite's LIMIT knows no columns.
-            let message = "TOP with PERCENT or TIES in a query that refers to a table outside of it";
-            return Err(not_supported(message));
-        }
         let mut counted = query.clone();
         counted.order_by = None;
         counted.for_clause = None;
@@ -119,36 +119,35 @@ impl Translator<'_> {
             fill(&mut count, counted);
             return Ok(call("__limit_percent", vec![given, Expr::Subquery(Box::new(count))]));
         }
-        let Some(OrderBy { kind: OrderByKind::Expressions(terms), .. }) = &query.order_by else {
-            let message =
-                "The TOP N WITH TIES clause is not allowed without a corresponding ORDER BY clause.";
-            return Err(error(1062, message));
-        };
-        let order = self.sorted_by(&mut counted, terms)?;
-        let most = if percent {
-            call("__limit_percent", vec![given, Expr::Identifier(Ident::with_quote('"', "all"))])
-        } else {
-            self.whole(given, "__limit_top")?
-        };
+        let order = self.sorted_by(&mut counted, tied_by(query)?, false)?;
+        let most = self.most(given, percent)?;
         let mut ranks = query_of(&format!(
             "SELECT rank() OVER (ORDER BY {order}) AS \"place\", count(*) OVER () AS \"all\" FROM (SELECT 1) AS \"!rows\""
         ))?;
         fill(&mut ranks, counted);
         let mut count = query_of("SELECT count(*) FROM (SELECT 1) AS \"!ranks\"")?;
         fill(&mut count, ranks);
-        if let SetExpr::Select(select) = count.body.as_mut() {
-            let place = Expr::Identifier(Ident::with_quote('"', "place"));
-            select.selection = Some(Expr::BinaryOp {
-                left: Box::new(place),
-                op: BinaryOperator::LtEq,
-                right: Box::new(most),
-            });
-        }
+        up_to(&mut count, most);
         Ok(Expr::Subquery(Box::new(count)))
     }
 
-    /// Makes a query give what it is sorted by; the terms, by the names that they have there.
-    fn sorted_by(&self, query: &mut Query, terms: &[OrderByExpr]) -> Result<String, SqlError> {
+    /// The last place that a ranked row may have, where `all` is how many there are.
+    pub(super) fn most(&self, given: Expr, percent: bool) -> Result<Expr, SqlError> {
+        if percent {
+            let all = Expr::Identifier(Ident::with_quote('"', "all"));
+            return Ok(call("__limit_percent", vec![given, all]));
+        }
+        self.whole(given, "__limit_top")
+    }
+
+    /// Makes a query give what it is sorted by, and behind that what it gives, if that is kept; the terms, by the names
+    /// that they have there.
+    pub(super) fn sorted_by(
+        &self,
+        query: &mut Query,
+        terms: &[OrderByExpr],
+        keeps: bool,
+    ) -> Result<String, SqlError> {
         let SetExpr::Select(select) = query.body.as_mut() else {
             return Err(not_supported("TOP with TIES of this query"));
         };
@@ -190,8 +189,8 @@ impl Translator<'_> {
         };
         let sorted: Vec<SelectItem> = shown.into_iter().enumerate().map(aliased).collect();
         // Rows that are told apart by what is selected: that stays, behind the terms, which are of it.
-        let rest =
-            if select.distinct.is_some() { std::mem::take(&mut select.projection) } else { Vec::new() };
+        let keeps = keeps || select.distinct.is_some();
+        let rest = if keeps { std::mem::take(&mut select.projection) } else { Vec::new() };
         select.projection = sorted.into_iter().chain(rest).collect();
         Ok(order.join(", "))
     }
@@ -208,6 +207,29 @@ impl Translator<'_> {
         } else {
             expr.clone()
         }
+    }
+}
+
+/// What the rows of a TOP with TIES are sorted by.
+pub(super) fn tied_by(query: &Query) -> Result<&[OrderByExpr], SqlError> {
+    match &query.order_by {
+        Some(OrderBy { kind: OrderByKind::Expressions(terms), .. }) => Ok(terms),
+        _ => {
+            let message =
+                "The TOP N WITH TIES clause is not allowed without a corresponding ORDER BY clause.";
+            Err(error(1062, message))
+        }
+    }
+}
+
+/// Takes the ranked rows up to a place.
+pub(super) fn up_to(query: &mut Query, most: Expr) {
+    if let SetExpr::Select(select) = query.body.as_mut() {
+        select.selection = Some(Expr::BinaryOp {
+            left: Box::new(Expr::Identifier(Ident::with_quote('"', "place"))),
+            op: BinaryOperator::LtEq,
+            right: Box::new(most),
+        });
     }
 }
 

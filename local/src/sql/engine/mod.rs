@@ -63,6 +63,7 @@ mod prepared;
 mod procedures;
 mod properties;
 mod query;
+mod ranked;
 mod recursion;
 mod references;
 mod rename;

@@ -123,7 +123,7 @@ impl<'a> Script<'a> {
                 self.insert_bulk()
             }
             "INSERT" if self.word_at(1).is_some_and(|word| word.eq_ignore_ascii_case("TOP")) => {
-                self.insert_top()
+                self.insert_top(None)
             }
             "COMMIT" => {
                 self.parser.advance_token();
@@ -235,6 +235,7 @@ impl<'a> Script<'a> {
             }
             "WITH" => match self.with_before_change() {
                 Some(with) if self.is("MERGE") => self.merge(Some(with)),
+                Some(with) if self.is("INSERT") => self.insert_top(Some(with)),
                 Some(with) => self.change(Some(with)),
                 None => self.statement(),
             },
