@@ -187,7 +187,7 @@ impl Translator<'_> {
         }
         if let Some(WindowType::WindowSpec(window)) = &mut function.over {
             for term in &mut window.order_by {
-                self.in_order(&mut [&mut term.expr]);
+                term.expr = self.sortable(&term.expr);
             }
         }
         if matches!(new, "sum" | "avg" | "min" | "max")

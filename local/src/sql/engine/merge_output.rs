@@ -41,16 +41,7 @@ impl Kept {
             Some(name) => name.clone(),
             None => {
                 let name = decisions.add(expr);
-                self.columns.push(TableColumn {
-                    name: name.clone(),
-                    sql_type: sql_type.unwrap_or(SqlType::NVarChar(None)),
-                    declared: sql_type.is_some(),
-                    required: false,
-                    identity: None,
-                    default: None,
-                    computed: false,
-                    own: false,
-                });
+                self.columns.push(TableColumn::named(&name, sql_type));
                 self.names.insert(written, name.clone());
                 name
             }

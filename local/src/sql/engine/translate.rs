@@ -54,14 +54,6 @@ impl Translator<'_> {
     }
 
     pub(super) fn query(&mut self, query: &mut Query) -> Result<(), SqlError> {
-        // The terms of a set operation's ORDER BY can be names of its columns only.
-        if matches!(query.body.as_ref(), SetExpr::Select(_))
-            && let Some(OrderBy { kind: OrderByKind::Expressions(terms), .. }) = &mut query.order_by
-        {
-            for term in terms {
-                self.in_order(&mut [&mut term.expr]);
-            }
-        }
         // The first row's collations are the columns'.
         if let SetExpr::Values(values) = query.body.as_mut() {
             for expr in values.rows.first_mut().into_iter().flat_map(|row| &mut row.content) {
