@@ -89,13 +89,13 @@ const CASES: &[Case] = &[
     (
         "INSERT t (id) VALUES (1)",
         (2627, 14, 1),
-        "Violation of PRIMARY KEY constraint 'PK_t'. Cannot insert duplicate key in object 'dbo.t'.",
+        "Violation of PRIMARY KEY constraint 'PK_t'. Cannot insert duplicate key in object 'dbo.t'. The duplicate key value is (1).",
     ),
     ("INSERT t (id, u) VALUES (2, 1)", (2627, 14, 1), "Violation of UNIQUE KEY constraint 'UQ_t'."),
     (
         "INSERT t (id, x) VALUES (2, 1)",
         (2601, 14, 1),
-        "Cannot insert duplicate key row in object 'dbo.t' with unique index 'ix_x'.",
+        "Cannot insert duplicate key row in object 'dbo.t' with unique index 'ix_x'. The duplicate key value is (1).",
     ),
     ("CREATE TABLE t (id int)", (2714, 16, 6), "There is already an object named 't' in the database."),
     ("EXEC dbo.nope", (2812, 16, 62), "Could not find stored procedure 'dbo.nope'."),

@@ -217,3 +217,42 @@ async fn a_table_tells_the_last_value_of_its_identity() {
     let mut other = azure.connect().await;
     assert_eq!(rows(&mut other, "SELECT IDENT_CURRENT('made'), SCOPE_IDENTITY()").await, "14.0, NULL");
 }
+
+#[tokio::test]
+async fn a_unique_key_takes_one_null() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE t (a int CONSTRAINT UQ_a UNIQUE, b nvarchar(9), c varbinary(4), CONSTRAINT UQ_bc UNIQUE (b, c)); \
+         CREATE UNIQUE INDEX ux ON t (c); CREATE UNIQUE INDEX uf ON t (b) WHERE b IS NOT NULL; \
+         INSERT t VALUES (NULL, 'x', NULL), (1, NULL, 0x)",
+    )
+    .await;
+    for (text, expected) in [
+        ("INSERT t VALUES (NULL, 'y', 0x01)", 2627),
+        ("INSERT t VALUES (2, 'y', NULL)", 2601),
+        ("UPDATE t SET a = NULL", 2627),
+        ("INSERT t VALUES (2, NULL, 0x)", 2601),
+        ("INSERT t VALUES (2, 'X', 0x02)", 2601),
+        (
+            "CREATE TABLE #t (n int); INSERT #t VALUES (NULL), (NULL); \
+          CREATE UNIQUE INDEX ux ON #t (n)",
+            1505,
+        ),
+    ] {
+        assert_eq!(fails(&mut sql, text).await, expected, "{text}");
+    }
+    // A filter takes NULL out, where an application wants several.
+    run(&mut sql, "DROP INDEX ux ON t; INSERT t VALUES (2, NULL, 0x02)").await;
+    let names = "SELECT name FROM sys.indexes WHERE object_id = OBJECT_ID('t') ORDER BY name";
+    assert_eq!(rows(&mut sql, names).await, "uf | UQ_a | UQ_bc");
+    assert_eq!(
+        rows(&mut sql, "SELECT COUNT(*) FROM sys.index_columns WHERE object_id = OBJECT_ID('t')").await,
+        "4"
+    );
+    // It stays so under other names, and no longer than the key.
+    run(&mut sql, "EXEC sp_rename 't', 'u'; EXEC sp_rename 'UQ_a', 'UQ_n'").await;
+    assert_eq!(fails(&mut sql, "INSERT u VALUES (NULL, 'z', 0x03)").await, 2627);
+    run(&mut sql, "ALTER TABLE u DROP CONSTRAINT UQ_n; INSERT u VALUES (NULL, 'z', 0x03)").await;
+}

@@ -6,7 +6,7 @@ use sqlparser::ast::{ColumnDef, ColumnOption, Ident, ObjectName, TableConstraint
 use super::{
     collation,
     columns::{Made, column_part, plain_columns},
-    constraints::{duplicates, index_columns},
+    constraints::index_columns,
     ddl::quote,
     definitions::reference_name,
     elements::{Alteration, Element},
@@ -16,6 +16,7 @@ use super::{
     scope::is_temporary,
     script::sql_type,
     session::Session,
+    unique::duplicates,
 };
 use crate::sql::errors::{SqlError, error, invalid_column};
 
@@ -211,7 +212,7 @@ impl Session {
                     );
                     return Err(error(3725, message));
                 }
-                return self.run_definition(&format!("DROP INDEX {}", quote(&index)));
+                return self.drop_unique(&index);
             }
         }
         if lenient {

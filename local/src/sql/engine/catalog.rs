@@ -157,7 +157,7 @@ const VIEWS: &[View] = &[
                     AS filter_definition, 0 AS is_disabled
            FROM "sys.!objects" AS o JOIN pragma_index_list(o.place) AS l
                 JOIN sqlite_schema AS s ON s.type = 'index' AND s.name = l.name
-           WHERE substr(l.name, 1, length(o.place) + 1) = o.place || '!'"#,
+           WHERE substr(l.name, 1, length(o.place) + 1) = o.place || '!' AND l.name NOT LIKE '%!null'"#,
     ),
     (
         "sys.index_columns",
@@ -168,7 +168,7 @@ const VIEWS: &[View] = &[
            FROM "sys.!objects" AS o JOIN pragma_index_list(o.place) AS l
                 JOIN sqlite_schema AS s ON s.type = 'index' AND s.name = l.name
                 JOIN pragma_index_xinfo(l.name) AS i
-           WHERE i.key AND substr(l.name, 1, length(o.place) + 1) = o.place || '!'"#,
+           WHERE i.key AND substr(l.name, 1, length(o.place) + 1) = o.place || '!' AND l.name NOT LIKE '%!null'"#,
     ),
     (
         "sys.key_constraints",

@@ -6,7 +6,7 @@ use sqlparser::ast::{
 
 use super::{
     collation,
-    constraints::{Unique, index_columns},
+    constraints::index_columns,
     ddl::quote,
     elements::{Element, IndexElement},
     identity::next_identity,
@@ -14,6 +14,7 @@ use super::{
     scope::TableColumn,
     script::sql_type,
     session::Session,
+    unique::Unique,
 };
 use crate::sql::{
     errors::{SqlError, invalid_column, not_supported},

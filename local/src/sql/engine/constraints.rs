@@ -8,10 +8,11 @@ use super::{
     elements::IndexElement,
     failures::Doing,
     nodes::{cast, plain, text},
-    schemas::{place_of_text, with_schema},
+    schemas::place_of_text,
     scope::{TableColumn, Tables, infer, is_temporary, table_name},
     session::Session,
     translate::Translator,
+    unique::duplicates,
 };
 use crate::sql::{
     convert,
@@ -19,33 +20,13 @@ use crate::sql::{
     types::SqlType,
 };
 
-/// A unique index that stands for a constraint: its kind, name and columns.
-pub(super) struct Unique {
-    pub(super) kind: char,
-    pub(super) name: Option<String>,
-    pub(super) columns: Vec<String>,
-}
-
-/// Rows that are there already and are not unique: 1505, as for every index that is made over them.
-pub(super) fn duplicates(found: SqlError, table: &str) -> SqlError {
-    if !matches!(found.number, 2601 | 2627) {
-        return found;
-    }
-    let message = format!(
-        "The CREATE UNIQUE INDEX statement terminated because a duplicate key was found for the object name \
-         '{}'.",
-        with_schema(table)
-    );
-    error(1505, message)
-}
-
 /// `CONSTRAINT name`, with a name made as SQL Server makes them where none is given.
 fn constraint_name(kind: &str, table: &str, name: Option<&Ident>) -> String {
     let name = name.map_or_else(|| made_name(kind, table), |name| name.value.clone());
     format!("CONSTRAINT {} ", quote(&name))
 }
 
-fn made_name(kind: &str, table: &str) -> String {
+pub(super) fn made_name(kind: &str, table: &str) -> String {
     format!("{kind}__{table}__{}", &uuid::Uuid::new_v4().simple().to_string()[..16].to_uppercase())
 }
 
@@ -177,19 +158,6 @@ impl Session {
         Ok(out)
     }
 
-    pub(super) fn make_unique(&mut self, table: &str, unique: &Unique) -> Result<(), SqlError> {
-        let kind = if unique.kind == 'P' { "PK" } else { "UQ" };
-        let name = unique.name.clone().unwrap_or_else(|| made_name(kind, table));
-        let index = quote(&format!("{table}!{}!{name}", unique.kind));
-        let columns: Vec<String> = unique.columns.iter().map(|column| quote(column)).collect();
-        let schema = if is_temporary(table) { "temp." } else { "" };
-        self.run_definition(&format!(
-            "CREATE UNIQUE INDEX {schema}{index} ON {} ({})",
-            quote(table),
-            columns.join(", ")
-        ))
-    }
-
     pub(crate) fn create_index(&mut self, name: &ObjectName, index: &IndexElement) -> Result<(), SqlError> {
         let target = self.target(name)?;
         for (column, _) in &index.columns {
@@ -224,12 +192,14 @@ impl Session {
         };
         let unique = if index.unique { "UNIQUE " } else { "" };
         let schema = if is_temporary(table) { "temp." } else { "" };
-        let name = quote(&format!("{table}!I!{}", index.name));
+        let name = format!("{table}!I!{}", index.name);
         self.run_definition(&format!(
-            "CREATE {unique}INDEX {schema}{name} ON {} ({}){filter}",
+            "CREATE {unique}INDEX {schema}{} ON {} ({}){filter}",
+            quote(&name),
             quote(table),
             columns.join(", ")
-        ))
+        ))?;
+        if index.unique { self.make_nulls_alike(table, &name, &filter) } else { Ok(()) }
     }
 
     /// `DROP INDEX name ON table`, or the old `DROP INDEX table.name`.
@@ -246,9 +216,7 @@ impl Session {
             _ => return Err(not_supported("DROP INDEX without a table")),
         };
         match self.index(&table, &index)? {
-            Some(found) => {
-                self.writing(|session| session.run_definition(&format!("DROP INDEX {}", quote(&found))))
-            }
+            Some(found) => self.writing(|session| session.drop_unique(&found)),
             None if if_exists => Ok(()),
             None => {
                 let message = format!(

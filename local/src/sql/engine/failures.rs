@@ -4,7 +4,7 @@ use rusqlite::{Connection, Error, ErrorCode, ffi};
 
 use sqlparser::ast::Ident;
 
-use super::{definitions::checks, schemas::with_schema, scope::table_columns};
+use super::{definitions::checks, schemas::with_schema, scope::table_columns, unique::not_unique};
 use crate::sql::errors::{
     SqlError, deadlock, error, invalid_column, invalid_object, lock_timeout, not_supported, syntax,
     undeclared_table,
@@ -75,7 +75,7 @@ pub(crate) fn told(failure: &Error, doing: &Doing, connection: &Connection) -> S
         return error(515, message);
     }
     if let Some(columns) = after("UNIQUE constraint failed:") {
-        return unique(columns, connection);
+        return not_unique(columns, connection);
     }
     if let Some(name) = after("CHECK constraint failed:") {
         let place = checked(connection, name).map_or_else(String::new, |(table, column)| {
@@ -135,57 +135,4 @@ fn checked(connection: &Connection, name: &str) -> Option<(String, Option<String
         Ok(None)
     };
     find().ok().flatten()
-}
-
-/// The unique index over the columns that SQLite names.
-pub(super) fn unique_index(columns: &str, connection: &Connection) -> Option<String> {
-    let table =
-        columns.split(", ").next().and_then(|first| first.rsplit_once('.')).map_or("", |(table, _)| table);
-    let wanted: Vec<&str> =
-        columns.split(", ").filter_map(|column| column.rsplit_once('.')).map(|(_, name)| name).collect();
-    let find = || -> rusqlite::Result<Option<String>> {
-        let mut indexes = connection.prepare("SELECT name FROM pragma_index_list(?1) WHERE \"unique\"")?;
-        let mut fields = connection.prepare("SELECT name FROM pragma_index_info(?1) ORDER BY seqno")?;
-        for name in indexes.query_map([table], |row| row.get::<_, String>(0))? {
-            let name = name?;
-            let found: Vec<String> =
-                fields.query_map([&name], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            if found == wanted {
-                return Ok(Some(name));
-            }
-        }
-        Ok(None)
-    };
-    find().ok().flatten()
-}
-
-/// 2627 for a constraint, 2601 for an index: the index over those columns tells by its name.
-fn unique(columns: &str, connection: &Connection) -> SqlError {
-    let table =
-        columns.split(", ").next().and_then(|first| first.rsplit_once('.')).map_or("", |(table, _)| table);
-    let index = unique_index(columns, connection).unwrap_or_default();
-    let parts: Vec<&str> = index.splitn(3, '!').collect();
-    match parts.as_slice() {
-        [table, kind @ ("P" | "U"), name] => {
-            let table = with_schema(table);
-            let kind = if *kind == "P" { "PRIMARY KEY" } else { "UNIQUE KEY" };
-            let message = format!(
-                "Violation of {kind} constraint '{name}'. Cannot insert duplicate key in object '{table}'."
-            );
-            error(2627, message)
-        }
-        [table, _, name] => error(
-            2601,
-            format!(
-                "Cannot insert duplicate key row in object '{}' with unique index '{name}'.",
-                with_schema(table)
-            ),
-        ),
-        _ => error(
-            2627,
-            format!(
-                "Violation of UNIQUE KEY constraint. Cannot insert duplicate key in object 'dbo.{table}'."
-            ),
-        ),
-    }
 }

@@ -192,7 +192,7 @@ impl Session {
     }
 
     /// Runs SQLite's own SQL that reads or takes values.
-    fn plainly<T>(
+    pub(super) fn plainly<T>(
         &mut self,
         body: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,
     ) -> Result<T, SqlError> {

@@ -84,6 +84,7 @@ mod texts;
 mod transaction;
 mod translate;
 mod type_info;
+mod unique;
 mod unread;
 mod update;
 mod views;

@@ -4,19 +4,11 @@
 use rusqlite::{Error, ErrorCode, OptionalExtension};
 
 use super::{
-    failures::unique_index,
     query::{Rows, Translated},
     session::Session,
+    unique::{broken, unique_index},
 };
 use crate::sql::errors::SqlError;
-
-/// The columns of which SQLite says that a row has them already.
-fn duplicate(failure: &Error) -> Option<&str> {
-    match failure {
-        Error::SqliteFailure(_, Some(text)) => text.strip_prefix("UNIQUE constraint failed: "),
-        _ => None,
-    }
-}
 
 fn is_interrupted(failure: &Error) -> bool {
     failure.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
@@ -32,7 +24,7 @@ impl Session {
     /// Runs it again without the indexes that stand against it, and makes them anew; or leaves all as it was, with the
     /// failure that it had.
     fn keys_last(&self, translated: &Translated, failure: Error) -> rusqlite::Result<Rows> {
-        if duplicate(&failure).is_none() || self.connection.execute_batch("SAVEPOINT keys").is_err() {
+        if broken(&failure).is_none() || self.connection.execute_batch("SAVEPOINT keys").is_err() {
             return Err(failure);
         }
         let outcome = self.without_indexes(translated, &failure);
@@ -50,7 +42,7 @@ impl Session {
     }
 
     fn without_indexes(&self, translated: &Translated, failure: &Error) -> rusqlite::Result<Option<Rows>> {
-        let mut columns = duplicate(failure).map(str::to_owned);
+        let mut columns = broken(failure).map(str::to_owned);
         let mut anew = Vec::new();
         while let Some(name) = columns.take().and_then(|columns| unique_index(&columns, &self.connection)) {
             let sql = "SELECT sql FROM sqlite_schema WHERE type = 'index' AND name = ?1 UNION ALL \
@@ -69,7 +61,7 @@ impl Session {
                     }
                     return Ok(Some(rows));
                 }
-                Err(next) => match duplicate(&next) {
+                Err(next) => match broken(&next) {
                     Some(found) => columns = Some(found.to_owned()),
                     None => return Err(next),
                 },

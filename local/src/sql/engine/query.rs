@@ -105,7 +105,14 @@ impl Session {
     /// The error for a statement that failed, looked into where SQLite says little.
     pub(super) fn failed(&self, failure: &rusqlite::Error, translated: &Translated) -> SqlError {
         let broken = self.broken_reference(failure, translated);
-        broken.unwrap_or_else(|| self.told(failure, &translated.doing))
+        broken.unwrap_or_else(|| {
+            let found = self.told(failure, &translated.doing);
+            if matches!(found.number, 2601 | 2627) {
+                self.with_key(found, failure, translated)
+            } else {
+                found
+            }
+        })
     }
 
     pub(super) fn query_raw(&self, translated: &Translated) -> rusqlite::Result<Rows> {

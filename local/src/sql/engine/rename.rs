@@ -9,6 +9,7 @@ use super::{
     schemas::{place, place_of_text},
     scope::Variable,
     session::Session,
+    unique::OF_NULLS,
 };
 use crate::sql::{
     convert,
@@ -203,7 +204,12 @@ impl Session {
         }
         self.writing(|session| {
             session.transaction.changed_tables = true;
-            session.remake(index, &format!("{table}!{kind}!{new}"))
+            let new = format!("{table}!{kind}!{new}");
+            let nulls = format!("{}{OF_NULLS}", index.name);
+            if let Some(nulls) = indexes.iter().find(|index| index.name == nulls) {
+                session.remake(nulls, &format!("{new}{OF_NULLS}"))?;
+            }
+            session.remake(index, &new)
         })?;
         Ok(true)
     }
