@@ -1,4 +1,4 @@
-//! STDEV and VAR, which SQLite has not, and SUM over decimals, which SQLite has as a float.
+//! STDEV and VAR, which SQLite has not, SUM over decimals, which SQLite has as a float, and a subquery's one value.
 
 use num_bigint::BigInt;
 use rusqlite::{
@@ -7,7 +7,7 @@ use rusqlite::{
     types::Value,
 };
 
-use super::functions::Shared;
+use super::{functions::Shared, single::SINGLE};
 use crate::sql::{convert, errors::error, exact::Digits};
 
 /// Count, mean, and the sum of squares around it (Welford's way).
@@ -104,6 +104,31 @@ impl WindowAggregate<Sum, Value> for ExactSum {
     }
 }
 
+/// The value of the one row that there may be.
+struct Single {
+    shared: Shared,
+}
+
+impl Aggregate<Option<Value>, Value> for Single {
+    fn init(&self, _: &mut Context<'_>) -> Result<Option<Value>> {
+        Ok(None)
+    }
+
+    fn step(&self, call: &mut Context<'_>, found: &mut Option<Value>) -> Result<()> {
+        if found.is_some() {
+            let message = "Subquery returned more than 1 value. This is not permitted when the subquery follows =, !=, \
+                           <, <= , >, >= or when the subquery is used as an expression.";
+            return Err(self.shared.raise(error(512, message)));
+        }
+        *found = Some(call.get(0)?);
+        Ok(())
+    }
+
+    fn finalize(&self, _: &mut Context<'_>, found: Option<Option<Value>>) -> Result<Value> {
+        Ok(found.flatten().unwrap_or(Value::Null))
+    }
+}
+
 pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     for (name, sample, root) in
@@ -111,5 +136,6 @@ pub(crate) fn register(connection: &Connection, shared: &Shared) -> Result<()> {
     {
         connection.create_aggregate_function(name, 1, flags, Deviation { sample, root })?;
     }
+    connection.create_aggregate_function(SINGLE, 1, flags, Single { shared: shared.clone() })?;
     connection.create_window_function("__sum", 1, flags, ExactSum { shared: shared.clone() })
 }

@@ -7,7 +7,7 @@ use super::{
     collation,
     columns::{Made, column_part, plain_columns},
     constraints::index_columns,
-    ddl::quote,
+    ddl::{column_twice, quote},
     definitions::reference_name,
     elements::{Alteration, Element},
     failures::Doing,
@@ -53,6 +53,16 @@ impl Session {
                 continue;
             }
             let mut known = self.columns_of(table)?;
+            let added = match element {
+                Element::Column(column) => Some(&column.name.value),
+                Element::Computed { name, .. } => Some(&name.value),
+                _ => None,
+            };
+            if let Some(name) =
+                added.filter(|name| known.iter().any(|column| column.name.eq_ignore_ascii_case(name)))
+            {
+                return Err(column_twice(name, table));
+            }
             known.extend(plain_columns(std::slice::from_ref(element))?);
             let mut made = Made { known, ..Made::default() };
             self.element(table, element, &[], &mut made)?;

@@ -11,6 +11,7 @@ use sqlparser::{
 };
 
 use super::{
+    forms::check_change,
     nodes::query_of,
     scope::last_part,
     script::{Action, refused},
@@ -106,7 +107,9 @@ impl<'a> Script<'a> {
             Vec::new()
         };
         let selection = if self.take("WHERE") { Some(self.expression()?) } else { None };
-        Ok(Action::Change(Box::new(Change { with, top, target, sets, output, from, selection })))
+        let change = Change { with, top, target, sets, output, from, selection };
+        check_change(&change)?;
+        Ok(Action::Change(Box::new(change)))
     }
 
     /// TOP where rows are changed: they have no order, and so no ties.

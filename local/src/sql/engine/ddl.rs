@@ -22,6 +22,13 @@ pub(super) fn already_there(name: &str) -> SqlError {
     SqlError { state: 6, ..error(2714, message) }
 }
 
+pub(super) fn column_twice(column: &str, table: &str) -> SqlError {
+    let message = format!(
+        "Column names in each table must be unique. Column name '{column}' in table '{table}' is specified more than once."
+    );
+    error(2705, message)
+}
+
 impl Session {
     pub(crate) fn define(&mut self, statement: &Statement) -> Result<(), SqlError> {
         match statement {
@@ -99,6 +106,11 @@ impl Session {
         made.key.clone_from(&key);
         for element in elements {
             self.element(&table, element, &key, &mut made)?;
+        }
+        for (at, column) in made.known.iter().enumerate() {
+            if made.known[..at].iter().any(|before| before.name.eq_ignore_ascii_case(&column.name)) {
+                return Err(column_twice(&column.name, &plain(name)));
+            }
         }
         for (column, default) in std::mem::take(&mut made.defaults) {
             let start = format!("{} ", quote(&column)).to_lowercase();

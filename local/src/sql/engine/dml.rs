@@ -275,7 +275,10 @@ impl Session {
         }
         let explicit = self.options.identity_insert.as_deref() == Some(&target.name.to_lowercase());
         let mut columns = Vec::new();
-        for name in named {
+        for (at, name) in named.iter().enumerate() {
+            if named[..at].iter().any(|before| before.eq_ignore_ascii_case(name)) {
+                return Err(named_twice(name));
+            }
             let column = target.column(name)?;
             if column.computed {
                 return Err(computed(&column.name));
@@ -300,6 +303,15 @@ pub(super) fn is_default(value: &Expr) -> bool {
 
 pub(super) fn mismatch() -> SqlError {
     error(213, "Column name or number of supplied values does not match table definition.")
+}
+
+pub(super) fn named_twice(column: &str) -> SqlError {
+    let message = format!(
+        "The column name '{column}' is specified more than once in the SET clause or column list of an INSERT. A column \
+         cannot be assigned more than one value in the same clause. Modify the clause to make sure that a column is \
+         updated only once."
+    );
+    error(264, message)
 }
 
 pub(super) fn computed(column: &str) -> SqlError {

@@ -52,13 +52,15 @@ pub(super) fn collated(text: &Expr) -> Expr {
     Expr::Collate { expr: Box::new(text.clone()), collation }
 }
 
-/// `= ANY (…)` and `<> ALL (…)`, which SQLite has as IN.
-fn within(left: &Expr, right: &Expr, negated: bool) -> Result<Expr, SqlError> {
-    match right {
-        Expr::Subquery(subquery) => {
-            Ok(Expr::InSubquery { expr: Box::new(left.clone()), subquery: subquery.clone(), negated })
-        }
-        other => Err(not_supported(format!("ANY or ALL of {other}"))),
+/// `= ANY (…)` and `<> ALL (…)` as IN, which SQLite has.
+pub(super) fn as_in(expr: &mut Expr) {
+    let (left, right, negated) = match expr {
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => (left, right, false),
+        Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => (left, right, true),
+        _ => return,
+    };
+    if let Expr::Subquery(subquery) = right.as_ref() {
+        *expr = Expr::InSubquery { expr: left.clone(), subquery: subquery.clone(), negated };
     }
 }
 
@@ -126,6 +128,7 @@ impl Translator<'_> {
                 let found = self.infer(inner).map_or_else(String::new, SqlType::declared);
                 call("__exact", vec![text(&found), number("0"), text("-"), (**inner).clone()])
             }
+            Expr::Subquery(query) => return super::single::at_most_one(query),
             Expr::Prefixed { value, .. } => (**value).clone(),
             Expr::BinaryOp { left, op, right } => {
                 return self.binary(left, op, right).map(|made| {
@@ -208,8 +211,6 @@ impl Translator<'_> {
             Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: inner } => {
                 call("__bit_not", vec![(**inner).clone()])
             }
-            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => within(left, right, false)?,
-            Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => within(left, right, true)?,
             Expr::AnyOp { compare_op, .. } | Expr::AllOp { compare_op, .. } => {
                 return Err(not_supported(format!("{compare_op} with ANY or ALL")));
             }

@@ -96,6 +96,20 @@ pub(crate) fn told(failure: &Error, doing: &Doing, connection: &Connection) -> S
         );
         return error(547, message);
     }
+    if text.starts_with("misuse of aggregate") {
+        let message = "An aggregate may not appear in the WHERE clause unless it is in a subquery contained in a HAVING \
+                       clause or a select list, and the column being aggregated is an outer reference.";
+        return error(147, message);
+    }
+    if text.starts_with("misuse of window function") || text.starts_with("misuse of aliased window function")
+    {
+        return error(4108, "Windowed functions can only appear in the SELECT or ORDER BY clauses.");
+    }
+    if text.starts_with("sub-select returns") {
+        let message = "Only one expression can be specified in the select list when the subquery is not introduced with \
+                       EXISTS.";
+        return error(116, message);
+    }
     if text.contains("no such function") || text.contains("wrong number of arguments") {
         return error(174, format!("A function was called wrongly: {text}."));
     }

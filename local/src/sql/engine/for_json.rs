@@ -21,7 +21,7 @@ use crate::sql::{
 };
 
 /// The name that SQL Server gives the one column of the answer.
-const COLUMN: &str = "JSON_F52E2B61-18A1-11d1-B105-00805F49916B";
+pub(super) const COLUMN: &str = "JSON_F52E2B61-18A1-11d1-B105-00805F49916B";
 const ROWS: &str = "__json_rows";
 
 /// What the aggregate has to know: the columns' names and kinds, and the clause's options.

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, GroupByExpr, Select, SelectItem, Visit, Visitor};
+use sqlparser::ast::{Expr, GroupByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, Visit, Visitor};
 
 use super::scope::{arguments, last_part};
 use crate::sql::errors::{SqlError, error, not_supported};
@@ -23,7 +23,7 @@ const AGGREGATES: [&str; 13] = [
     "varp",
 ];
 
-fn is_aggregate(expr: &Expr) -> bool {
+pub(super) fn is_aggregate(expr: &Expr) -> bool {
     matches!(expr, Expr::Function(function) if function.over.is_none()
         && AGGREGATES.contains(&last_part(&function.name).to_lowercase().as_str()))
 }
@@ -49,6 +49,13 @@ struct Loose<'a> {
     column: Option<String>,
     /// The names of date parts, which look like columns.
     parts: Vec<*const Expr>,
+}
+
+impl Loose<'_> {
+    fn look_at(&mut self, expr: &Expr) {
+        self.inside = 0;
+        let _ = expr.visit(self);
+    }
 }
 
 impl Visitor for Loose<'_> {
@@ -121,18 +128,56 @@ pub(super) fn check(select: &Select) -> Result<(), SqlError> {
     let mut loose = Loose { groups, inside: 0, aggregates: false, column: None, parts: Vec::new() };
     for item in &select.projection {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            loose.inside = 0;
-            let _ = expr.visit(&mut loose);
+            loose.look_at(expr);
         }
     }
+    let grouped = loose.aggregates || !groups.is_empty();
+    if let Some(column) = loose.column.take().filter(|_| grouped) {
+        return Err(ungrouped(8120, &column, "select list"));
+    }
+    if let Some(having) = &select.having {
+        loose.look_at(having);
+    }
     match loose.column {
-        Some(column) if loose.aggregates || !groups.is_empty() => {
-            let message = format!(
-                "Column '{column}' is invalid in the select list because it is not contained in either an aggregate \
-                 function or the GROUP BY clause."
-            );
-            Err(error(8120, message))
-        }
-        _ => Ok(()),
+        Some(column) => Err(ungrouped(8121, &column, "HAVING clause")),
+        None => Ok(()),
+    }
+}
+
+fn ungrouped(number: u32, column: &str, place: &str) -> SqlError {
+    let message = format!(
+        "Column '{column}' is invalid in the {place} because it is not contained in either an aggregate function or \
+         the GROUP BY clause."
+    );
+    error(number, message)
+}
+
+/// The same of what the rows of a query with groups are sorted by (8127); a column of the select list can be named.
+pub(super) fn check_order(query: &Query) -> Result<(), SqlError> {
+    let (SetExpr::Select(select), Some(order)) = (query.body.as_ref(), &query.order_by) else {
+        return Ok(());
+    };
+    let (GroupByExpr::Expressions(groups, _), OrderByKind::Expressions(terms)) =
+        (&select.group_by, &order.kind)
+    else {
+        return Ok(());
+    };
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let alias = |term: &Expr| {
+        let is = |item: &SelectItem| match (item, term) {
+            (SelectItem::ExprWithAlias { alias, .. }, Expr::Identifier(name)) => {
+                alias.value.eq_ignore_ascii_case(&name.value)
+            }
+            _ => false,
+        };
+        select.projection.iter().any(is)
+    };
+    let mut loose = Loose { groups, inside: 0, aggregates: false, column: None, parts: Vec::new() };
+    terms.iter().filter(|term| !alias(&term.expr)).for_each(|term| loose.look_at(&term.expr));
+    match loose.column {
+        Some(column) => Err(ungrouped(8127, &column, "ORDER BY clause")),
+        None => Ok(()),
     }
 }

@@ -16,6 +16,7 @@ use super::{
     nodes::literal,
     precision::{arithmetic, operator_of},
     schemas::{is_catalog, place},
+    single::SINGLE,
 };
 use crate::sql::types::SqlType;
 
@@ -152,6 +153,12 @@ impl Tables {
         Ok(())
     }
 
+    /// Whether any of them has a column of that name.
+    pub(crate) fn has_column(&self, name: &str) -> bool {
+        let mut columns = self.found.iter().flat_map(|(_, columns)| columns);
+        columns.any(|column| column.name.eq_ignore_ascii_case(name))
+    }
+
     fn column(&self, table: Option<&str>, column: &str) -> Option<SqlType> {
         self.found
             .iter()
@@ -241,6 +248,14 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
         }
         Expr::Subquery(query) => match query.body.as_ref() {
             SetExpr::Select(select) => match select.projection.as_slice() {
+                [sqlparser::ast::SelectItem::UnnamedExpr(Expr::Function(function))]
+                    if last_part(&function.name) == SINGLE =>
+                {
+                    match &select.from.first()?.relation {
+                        TableFactor::Derived { subquery, .. } => of(&Expr::Subquery(subquery.clone())),
+                        _ => None,
+                    }
+                }
                 [sqlparser::ast::SelectItem::UnnamedExpr(expr)]
                 | [sqlparser::ast::SelectItem::ExprWithAlias { expr, .. }] => of(expr),
                 _ => None,

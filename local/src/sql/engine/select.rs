@@ -4,7 +4,7 @@ use sqlparser::ast::{Expr, Query, SelectInto, SelectItem, SetExpr};
 
 use super::{
     columns::column_part,
-    ddl::{already_there, quote},
+    ddl::{already_there, column_twice, quote},
     dml::into_table,
     nodes::plain,
     scope::{is_temporary, table_name},
@@ -90,12 +90,7 @@ impl Session {
                 return Err(error(1038, message));
             }
             if columns[..at].iter().any(|before| before.name.eq_ignore_ascii_case(&column.name)) {
-                let message = format!(
-                    "Column names in each table must be unique. Column name '{}' in table '{plain}' is specified more \
-                     than once.",
-                    column.name
-                );
-                return Err(error(2705, message));
+                return Err(column_twice(&column.name, &plain));
             }
             let declared = column.sql_type.declared().to_uppercase();
             parts.push(column_part(&column.name, &declared, column.sql_type, None, false));

@@ -8,6 +8,7 @@ use sqlparser::{
 
 use super::{
     commands::starts_statement,
+    forms,
     recursion::limited,
     script::{Action, Step, refused},
 };
@@ -68,7 +69,16 @@ impl<'a> Script<'a> {
 
     pub(super) fn expression(&mut self) -> Parsed<Expr> {
         let line = self.line();
-        self.parser.parse_expr().map_err(|failure| refused(failure, line))
+        let found = self.parser.parse_expr().map_err(|failure| refused(failure, line))?;
+        forms::check(&found)?;
+        Ok(found)
+    }
+
+    /// The condition of an IF or a WHILE.
+    fn condition(&mut self) -> Parsed<Expr> {
+        let found = self.expression()?;
+        forms::is_condition(&found)?;
+        Ok(found)
     }
 
     /// Steps up to one of these words, or the end.
@@ -147,7 +157,7 @@ impl<'a> Script<'a> {
             }
             "IF" => {
                 self.parser.advance_token();
-                let condition = self.expression()?;
+                let condition = self.condition()?;
                 let then = self.branch(depth)?;
                 // Semicolons before an ELSE belong to the IF, any others end it.
                 let mut ahead = 0;
@@ -166,7 +176,7 @@ impl<'a> Script<'a> {
             }
             "WHILE" => {
                 self.parser.advance_token();
-                let condition = self.expression()?;
+                let condition = self.condition()?;
                 Ok(Action::While { condition, body: self.branch(depth)? })
             }
             "BREAK" | "CONTINUE" | "RETURN" => {
@@ -309,6 +319,7 @@ impl<'a> Script<'a> {
         // It goes back to where it began when it fails.
         match self.parser.try_parse(|parser| parser.parse_statement()) {
             Ok(mut statement) => {
+                forms::check_statement(&statement)?;
                 let end = self.parser.peek_token_ref().span.start;
                 // A hint stands before what follows the statement; the end of the batch has no place.
                 let here = |(at, _): &&(Location, u32)| *at >= start && (end.line == 0 || *at <= end);

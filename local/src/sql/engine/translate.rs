@@ -11,12 +11,13 @@ use sqlparser::ast::{
 use super::{
     apply::Applied,
     described::names,
-    expressions::{collated, is_column},
-    nodes::{query_of, quoted_name},
+    expressions::{as_in, collated, is_column},
+    naming,
+    nodes::{plain, query_of, quoted_name},
     scope::{Tables, Variables, infer, last_part, table_name},
     standing::Standing,
 };
-use crate::sql::errors::{SqlError, error, not_supported};
+use crate::sql::errors::{SqlError, error, invalid_object, not_supported};
 use crate::sql::types::SqlType;
 
 /// Rewrites one statement or a part of it; collects what its running has to know.
@@ -239,11 +240,21 @@ impl VisitorMut for Translator<'_> {
         if matches!(query.body.as_ref(), Insert(_) | Update(_) | Delete(_) | Merge(_)) {
             return ControlFlow::Break(not_supported("the rows of a change as a source"));
         }
-        flow(super::limits::as_written(query).and_then(|()| super::recursion::rewrite(query)))
+        let ctes = query.with.iter().flat_map(|with| &with.cte_tables);
+        let mut checked = ctes.map(|cte| naming::derived_columns(&cte.query, &cte.alias));
+        let checked = checked.find(Result::is_err).unwrap_or(Ok(()));
+        let checked = checked.and_then(|()| naming::distinct_order(query));
+        let checked = checked.and_then(|()| super::grouping::check_order(query));
+        flow(
+            checked
+                .and_then(|()| super::limits::as_written(query))
+                .and_then(|()| super::recursion::rewrite(query)),
+        )
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> Flow {
-        flow(super::grouping::check(select).and_then(|()| self.find_applied(select)))
+        let checked = naming::aliases(select, self.tables).and_then(|()| super::grouping::check(select));
+        flow(checked.and_then(|()| self.find_applied(select)))
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> Flow {
@@ -278,6 +289,18 @@ impl VisitorMut for Translator<'_> {
         flow(self.relation(name))
     }
 
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> Flow {
+        flow(match factor {
+            TableFactor::Derived { subquery, alias: Some(alias), .. } => {
+                naming::derived_columns(subquery, alias)
+            }
+            TableFactor::Table { name, .. } if naming::is_engines(&last_part(name)) => {
+                Err(invalid_object(plain(name)))
+            }
+            _ => Ok(()),
+        })
+    }
+
     fn post_visit_table_factor(&mut self, factor: &mut TableFactor) -> Flow {
         flow(self.factor(factor))
     }
@@ -289,6 +312,17 @@ impl VisitorMut for Translator<'_> {
             ident.quote_style = Some('"');
         }
         ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> Flow {
+        as_in(expr);
+        flow(match expr {
+            Expr::Identifier(name) => naming::row_number(name, self.tables),
+            Expr::CompoundIdentifier(parts) => {
+                parts.last().map_or(Ok(()), |name| naming::row_number(name, self.tables))
+            }
+            _ => Ok(()),
+        })
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> Flow {

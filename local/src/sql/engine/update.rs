@@ -68,6 +68,14 @@ impl Session {
         let mut variables = Vec::new();
         let mut sets = Vec::new();
         let mut values = vec![aliased(aim.rowid(), "rid")];
+        let named: Vec<&String> =
+            change.sets.iter().flatten().filter_map(|set| set.column.as_ref()).collect();
+        let twice = |(at, name): (usize, &&String)| {
+            named[..at].iter().any(|before| before.eq_ignore_ascii_case(name))
+        };
+        if let Some((_, name)) = named.iter().enumerate().find(|found| twice(*found)) {
+            return Err(super::dml::named_twice(name));
+        }
         for Set { variable, column, value } in change.sets.iter().flatten() {
             if let (Some(variable), Some(value)) = (variable, value) {
                 self.variable(variable)?;
