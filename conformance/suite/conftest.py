@@ -24,9 +24,6 @@ TOKEN = token_attribute()
 
 # What is known to fail, by a pattern of the test's name; the groups are in local/README.md.
 KNOWN = {
-    r"test_get_multi_columns\[(True|False)-ObjectKind\.(TABLE|ANY)(\|\w+)?-ObjectScope\.(DEFAULT|ANY)-": (
-        "comments, which are extended properties"
-    ),
     r"test_expr_limit(_offset|_simple_offset)?$": "an expression in OFFSET or FETCH",
 }
 

@@ -92,6 +92,13 @@ impl Translator<'_> {
                 }
             }
             Expr::Value(literal) => match &mut literal.value {
+                // Two quotes beside one another.
+                Literal::NationalStringLiteral(written) | Literal::SingleQuotedString(written)
+                    if written.contains("''") =>
+                {
+                    let length = u16::try_from(written.encode_utf16().count()).ok().filter(|n| *n <= 4000);
+                    cast("__as", SqlType::NVarChar(length), text(written))
+                }
                 Literal::NationalStringLiteral(text) => {
                     literal.value = Literal::SingleQuotedString(std::mem::take(text));
                     return Ok(());
