@@ -22,12 +22,8 @@ from sqlalchemy.testing.plugin.pytestplugin import pytest_sessionstart as plugin
 
 TOKEN = token_attribute()
 
-# What is known to fail, by a pattern of the test's name; the groups are in local/README.md.
-KNOWN = {
-    r"test_get_multi_columns\[(True|False)-ObjectKind\.(TABLE|ANY)(\|\w+)?-ObjectScope\.(DEFAULT|ANY)-": (
-        "comments, which are extended properties"
-    ),
-}
+# What is known to fail, by a pattern of the test's name, and why.
+KNOWN = {}
 
 
 # The schemas that the tests expect to be there.

@@ -22,6 +22,8 @@ class Features(SuiteRequirements):
     views = property(lambda self: exclusions.open())
     view_reflection = property(lambda self: exclusions.open())
     schemas = property(lambda self: exclusions.open())
+    comment_reflection = property(lambda self: exclusions.open())
+    comment_reflection_full_unicode = property(lambda self: exclusions.open())
 
     # The endpoint says so in its list of T-SQL.
     temp_table_reflection = no("no tempdb, no global temporary tables (##)")
@@ -29,5 +31,3 @@ class Features(SuiteRequirements):
     has_temp_table = no("no tempdb, no global temporary tables (##)")
     sequences = no("no sequences")
     sequences_optional = no("no sequences")
-    comment_reflection = no("no extended properties")
-    comment_reflection_full_unicode = no("no extended properties")

@@ -68,3 +68,25 @@ async fn functions_of_text_take_numbers_as_text_and_null_for_null() {
     let text = format!("SELECT CASE {branches}ELSE NULL END FROM t ORDER BY id");
     assert_eq!(rows(&mut sql, &text).await, "12 | 34");
 }
+
+#[tokio::test]
+async fn quotes_in_a_text_stay_as_many() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(&mut sql, "CREATE TABLE t (a nvarchar(20) DEFAULT 'x''''y', CHECK (a <> ''''''))").await;
+    for (text, expected) in [
+        ("SELECT 'a''''b', N'''''', LEN('''''''')", "a''b, '', 3"),
+        (
+            "INSERT t DEFAULT VALUES; INSERT t VALUES ('''''z'); SELECT a FROM t WHERE a IN ('x''''y', N'''''z')",
+            "x''y | ''z",
+        ),
+        // A backslash escapes nothing.
+        (r"SELECT 'a\''b', N'\''', '\''; SELECT 1 --'", r"a\'b, \', \'; SELECT 1 --"),
+        (r"SELECT REPLACE('x''y\''z', '''', '-')", r"x-y\-z"),
+        ("EXEC('SELECT '''' + ''a''''b''')", "a'b"),
+        (r#"UPDATE t SET a = REPLACE(a, '''''', '"'); SELECT a FROM t"#, r#"x"y | "z"#),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+    assert_eq!(fails(&mut sql, "INSERT t VALUES ('''''')").await, 547);
+}

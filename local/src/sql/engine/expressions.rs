@@ -95,9 +95,19 @@ impl Translator<'_> {
                 }
             }
             Expr::Value(literal) => match &mut literal.value {
+                Literal::NationalStringLiteral(written) if written.contains('\'') => {
+                    let length = u16::try_from(written.encode_utf16().count()).ok();
+                    let length = length.filter(|length| *length <= 4000);
+                    cast("__as", SqlType::NVarChar(length), text(written))
+                }
                 Literal::NationalStringLiteral(written) => national(written),
+                // A varchar has the characters of its code page only.
+                Literal::SingleQuotedString(written) if written.contains('\'') => {
+                    let length = u16::try_from(written.chars().count()).ok();
+                    let length = length.filter(|length| *length <= 8000);
+                    cast("__as", SqlType::VarChar(length), text(&narrow(written)))
+                }
                 Literal::SingleQuotedString(written) => {
-                    // A varchar has the characters of its code page only.
                     *written = narrow(written);
                     return Ok(());
                 }

@@ -48,6 +48,11 @@ pub(crate) fn number(digits: &str) -> Expr {
 }
 
 pub(crate) fn text(text: &str) -> Expr {
+    if text.contains('\'') {
+        // `sqlparser` takes two quotes beside one another, and one behind a backslash, for one that is escaped already,
+        // and prints them as they are: such a text is written here, as a name, which prints as it is.
+        return Expr::Identifier(Ident::new(format!("'{}'", text.replace('\'', "''"))));
+    }
     Expr::Value(Literal::SingleQuotedString(text.to_owned()).into())
 }
 
