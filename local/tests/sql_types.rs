@@ -6,7 +6,7 @@ use std::fmt::Debug;
 
 use common::{Sql, attempt, azure, number, rows, run};
 use tiberius::{
-    FromSqlOwned, ToSql, TokenRow,
+    FromSqlOwned, IntoSql, ToSql, TokenRow,
     numeric::Numeric,
     time::time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset},
 };
@@ -244,4 +244,26 @@ async fn what_no_type_holds_is_refused_by_number() {
             Err(error) => assert_eq!(number(&error), expected, "{declared} {value}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_float_that_is_no_number_is_refused_and_not_taken_for_null() {
+    let azure = azure().await;
+    let sql = &mut azure.connect().await;
+    run(sql, "CREATE TABLE t (v float NULL)").await;
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let refused = sql.execute("INSERT t VALUES (@P1)", &[&value]).await.expect_err("no number");
+        assert_eq!(number(&refused), 8023, "{value}");
+        assert!(
+            refused
+                .to_string()
+                .contains("(\"@P1\"): The supplied value is not a valid instance of data type float")
+        );
+        let mut load = sql.bulk_insert("t").await.expect("INSERT BULK");
+        let mut row = TokenRow::new();
+        row.push(value.into_sql());
+        load.send(row).await.expect("sent");
+        assert_eq!(number(&load.finalize().await.expect_err("no number")), 4804, "{value}");
+    }
+    assert_eq!(rows(sql, "SELECT COUNT(*) FROM t").await, "0");
 }

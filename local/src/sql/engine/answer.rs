@@ -1,12 +1,29 @@
 //! A session's answer to one request: a batch, calls, a transaction's end, or a bulk load.
 
+use rusqlite::types::Value;
+
 use super::{scope::Variables, session::Session, settings::Options};
 use crate::sql::{
     errors::{SqlError, error},
     packet::Reset,
-    request::{Call, Request},
+    request::{Call, Parameter, Request},
     tokens::{Done, Tokens},
 };
+
+/// The error of a call with a float that is no number, or infinite: SQLite would take it for NULL.
+fn no_number(call: &Call) -> Option<SqlError> {
+    let bad = |parameter: &Parameter| matches!(parameter.value, Value::Real(number) if !number.is_finite());
+    let at = call.parameters.iter().position(bad)?;
+    let Parameter { name, sql_type, .. } = &call.parameters[at];
+    let message = format!(
+        "The incoming tabular data stream (TDS) remote procedure call (RPC) protocol stream is incorrect. Parameter {} \
+         (\"{name}\"): The supplied value is not a valid instance of data type {}. Check the source data for invalid \
+         values. An example of an invalid value is data of numeric type with scale greater than precision.",
+        at + 1,
+        sql_type.name()
+    );
+    Some(error(8023, message))
+}
 
 /// The error of a statement that its client cancelled, who knows.
 pub(super) const CANCELLED: u32 = 3617;
@@ -78,7 +95,10 @@ impl Session {
         let options = self.options.clone();
         self.depth += 1;
         let before = self.transaction.count;
-        let outcome = self.call(call);
+        let outcome = match no_number(&call) {
+            Some(found) => Err(found),
+            None => self.call(call),
+        };
         self.depth -= 1;
         // What a procedure SETs and its temp tables last as long as its call; the isolation level does not.
         if !std::mem::take(&mut self.was_reset) {

@@ -1,5 +1,6 @@
 //! INSERT BULK: what it announces, and the rows that come in a message of their own.
 
+use rusqlite::types::Value;
 use sqlparser::{ast::ObjectName, tokenizer::Token};
 
 use super::{
@@ -117,6 +118,9 @@ impl Session {
                 session.connection.prepare(&sql).map_err(|failure| session.told(&failure, &doing))?;
             let mut counted = Vec::new();
             while let Some(row) = rows.next_row().map_err(incorrect)? {
+                if row.iter().any(|value| matches!(value, Value::Real(number) if !number.is_finite())) {
+                    return Err(incorrect(Malformed("a float that is no number".into())));
+                }
                 let mut sent = row.iter().take(statement.parameter_count()).enumerate();
                 let outcome = sent
                     .try_for_each(|(at, value)| statement.raw_bind_parameter(at + 1, value))
