@@ -76,6 +76,8 @@ async fn results_have_the_digits_that_sql_server_gives_them() {
         ),
         ("CONCAT(CAST(200 AS money) / 3, ' ', CAST(100 AS money) / 339 * 10000)", "66.67 2949.00"),
         ("CAST(CAST('$1,234.56' AS money) AS decimal(9, 2))", "1234.56"),
+        // What is written beyond an int is a decimal.
+        ("CONCAT(3000000000 / 7, ' ', 9223372036854775807 + 1)", "428571428.571428 9223372036854775808"),
         ("CONCAT('1.5' + 1.25, ' ', 1.25 - '0.25')", "2.75 1.00"),
         (
             "CONCAT(CEILING(1.2), ' ', FLOOR(-1.2), ' ', ROUND(1.005, 2), ' ', ROUND(-2.5, 0), ' ', ROUND(1234.567, -2), ' ', ROUND(150, -2))",
@@ -97,13 +99,34 @@ async fn results_have_the_digits_that_sql_server_gives_them() {
         (format!("{most} + 1"), 8115),
         (format!("{most} * {most}"), 8115),
         (format!("SUM(x) FROM (VALUES ({most}), (1)) AS v(x)"), 8115),
+        ("1e308 * 10".to_owned(), 8115),
+        ("POWER(2, 40)".to_owned(), 8115),
+        ("ABS(CAST(-2147483648 AS int))".to_owned(), 8115),
         ("1.5 / 0".to_owned(), 8134),
         ("1.5 % 0.0".to_owned(), 8134),
         ("1.5 + 'x'".to_owned(), 8114),
         ("SUM(x) FROM (VALUES ('a')) AS v(x)".to_owned(), 8117),
-        ("SUM(x) FROM (VALUES (9223372036854775807), (1)) AS v(x)".to_owned(), 8115),
+        ("SUM(x) FROM (VALUES (CAST(9223372036854775807 AS bigint)), (1)) AS v(x)".to_owned(), 8115),
     ] {
         assert_eq!(fails(&mut sql, &format!("SELECT {text}")).await, number, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn rows_from_several_places_have_the_stronger_type() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(&mut sql, "CREATE TABLE t (n int NOT NULL, s varchar(5)); INSERT t VALUES (1, 'a')").await;
+    for (text, expected) in [
+        ("SELECT x FROM (VALUES (1), (NULL), (2.5)) AS v(x)", "1.0 | NULL | 2.5"),
+        ("SELECT * FROM (SELECT 1 AS x UNION ALL SELECT 2.25) AS v", "1.00 | 2.25"),
+        ("WITH c AS (SELECT n FROM t UNION ALL SELECT 2.5) SELECT n FROM c", "1.0 | 2.5"),
+        ("SELECT n FROM t UNION ALL SELECT 2.5", "1.0 | 2.5"),
+        ("SELECT s FROM t UNION ALL SELECT N'日本日本日本'", "a | 日本日本日本"),
+        ("SELECT NULL AS x UNION ALL SELECT n FROM t", "NULL | 1"),
+        ("SELECT x + 1 FROM (SELECT CAST(1 AS tinyint) AS x UNION SELECT 300) AS v ORDER BY x", "2 | 301"),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
     }
 }
 

@@ -89,13 +89,17 @@ pub(super) fn operate(left: &Value, operator: char, right: &Value) -> Answer {
             if matches!(operator, '/' | '%') && b == 0.0 {
                 return Err(divided_by_zero());
             }
-            Ok(Value::Real(match operator {
+            let made = match operator {
                 '+' => a + b,
                 '-' => a - b,
                 '*' => a * b,
                 '/' => a / b,
                 _ => a % b,
-            }))
+            };
+            if made.is_finite() {
+                return Ok(Value::Real(made));
+            }
+            Err(error(8115, "Arithmetic overflow error converting expression to data type float."))
         }
     }
 }

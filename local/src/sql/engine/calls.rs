@@ -195,6 +195,14 @@ impl Translator<'_> {
         {
             return self.aggregate(function, over);
         }
+        // An integer stays of its type, and overflows it.
+        if matches!(new, "__abs" | "__power")
+            && let Some(found) =
+                given.first().and_then(|first| self.infer(first)).filter(|found| found.is_integer())
+        {
+            let found = if found == SqlType::BigInt { found } else { SqlType::Int };
+            return Ok(Some(cast("__as", found, Expr::Function(function.clone()))));
+        }
         if name == "count_big" {
             return Ok(Some(cast("__as", SqlType::BigInt, Expr::Function(function.clone()))));
         }

@@ -7,7 +7,10 @@ use sqlparser::ast::{
     TableFactor, TableWithJoins, Visit, Visitor,
 };
 
-use super::scope::{TableColumn, Tables, Variables, infer, last_part};
+use super::{
+    described::{Described, name, strongest},
+    scope::{TableColumn, Tables, Variables, infer, is_null, last_part},
+};
 use crate::sql::types::SqlType;
 
 struct Derived<'a> {
@@ -81,6 +84,18 @@ impl Tables {
         columns.any(|found| found.own && found.name.eq_ignore_ascii_case(&column.value))
     }
 
+    /// Those of a SELECT's own sources: a name is one of theirs, before it is one of another part of the statement.
+    pub(crate) fn of_sources(&self, select: &Select) -> Tables {
+        let joined = |from: &TableWithJoins| {
+            let joins: Vec<_> = from.joins.iter().filter_map(|join| shown(&join.relation)).collect();
+            shown(&from.relation).into_iter().chain(joins).collect::<Vec<_>>()
+        };
+        let one = |source: String| {
+            self.found.iter().rfind(|(known, _)| known.eq_ignore_ascii_case(&source)).cloned()
+        };
+        Tables { found: select.from.iter().flat_map(joined).filter_map(one).collect(), ..Tables::default() }
+    }
+
     /// The columns that a `*` stands for, or the `*` of one table; `None` where a table is not known.
     pub(crate) fn behind_star(
         &self,
@@ -115,45 +130,43 @@ impl Tables {
 
     /// The columns of a query, where its form tells their types.
     fn columns_of(&self, query: &Query, names: &[Ident], variables: &Variables) -> Vec<TableColumn> {
-        let mut columns = Vec::new();
-        let mut body = query.body.as_ref();
-        while let SetExpr::SetOperation { left, .. } = body {
-            body = left;
-        }
-        let mut add = |name: &str, sql_type: Option<SqlType>| {
-            let name = names.get(columns.len()).map_or(name, |name| &name.value);
-            columns.push(TableColumn::named(name, sql_type));
+        let described = self.described(&query.body, variables).unwrap_or_default();
+        let named = |(at, (name, found)): (usize, &Described)| {
+            TableColumn::named(names.get(at).map_or(name, |name| &name.value), *found)
         };
-        let of = |expr: &Expr| infer(expr, self, variables);
+        described.iter().enumerate().map(named).collect()
+    }
+
+    /// The names of the first of a set operation's parts, or none of VALUES, and of each column the strongest type.
+    fn described(&self, body: &SetExpr, variables: &Variables) -> Option<Vec<Described>> {
+        let of = |expr: &Expr| if is_null(expr) { None } else { infer(expr, self, variables) };
         match body {
             SetExpr::Values(values) => {
-                values
-                    .rows
-                    .first()
-                    .into_iter()
-                    .flat_map(|row| &row.content)
-                    .for_each(|expr| add("", of(expr)));
+                let row = |row: &[Expr]| row.iter().map(|expr| (String::new(), of(expr))).collect();
+                values.rows.iter().map(|content| row(&content.content)).reduce(strongest)
             }
             SetExpr::Select(select) => {
+                let mut columns = Vec::new();
+                let own = self.of_sources(select);
+                let of = |expr: &Expr| {
+                    if is_null(expr) { None } else { infer(expr, &own, variables).or_else(|| of(expr)) }
+                };
                 for item in &select.projection {
                     match item {
-                        SelectItem::ExprWithAlias { expr, alias } => add(&alias.value, of(expr)),
-                        SelectItem::UnnamedExpr(expr) => match expr {
-                            Expr::Identifier(name) => add(&name.value, of(expr)),
-                            Expr::CompoundIdentifier(parts) => {
-                                add(parts.last().map_or("", |name| &name.value), of(expr));
-                            }
-                            _ => add("", of(expr)),
-                        },
-                        wildcard => match self.behind_star(select, wildcard) {
-                            Some(columns) => columns.iter().for_each(|(name, found)| add(name, *found)),
-                            None => return Vec::new(),
-                        },
+                        SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr) => {
+                            columns.push((name(item).unwrap_or_default(), of(expr)));
+                        }
+                        wildcard => columns.extend(self.behind_star(select, wildcard)?),
                     }
                 }
+                Some(columns)
             }
-            _ => {}
+            SetExpr::SetOperation { left, right, .. } => {
+                let left = self.described(left, variables)?;
+                Some(strongest(left, self.described(right, variables).unwrap_or_default()))
+            }
+            SetExpr::Query(query) => self.described(&query.body, variables),
+            _ => None,
         }
-        columns
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn projection(body: &SetExpr) -> Option<&Select> {
 }
 
 /// The name of a result's column; `None` for a `*`, which hides how many there are.
-fn name(item: &SelectItem) -> Option<String> {
+pub(super) fn name(item: &SelectItem) -> Option<String> {
     match item {
         SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
         SelectItem::UnnamedExpr(Expr::Identifier(ident)) if !ident.value.starts_with('@') => {
@@ -50,11 +50,13 @@ pub(super) fn columns(
     match (written, made) {
         (SetExpr::Select(written), SetExpr::Select(made)) => {
             let mut found = Vec::new();
+            let own = tables.of_sources(written);
             for (written_item, item) in written.projection.iter().zip(&made.projection) {
                 match (item, name(written_item)) {
                     (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }, Some(name)) => {
-                        let null = is_null(expr);
-                        found.push((name, if null { None } else { infer(expr, tables, variables) }));
+                        let sql_type =
+                            || infer(expr, &own, variables).or_else(|| infer(expr, tables, variables));
+                        found.push((name, if is_null(expr) { None } else { sql_type() }));
                     }
                     _ => found.extend(tables.behind_star(written, written_item)?),
                 }
@@ -65,14 +67,8 @@ pub(super) fn columns(
             SetExpr::SetOperation { left, right, .. },
             SetExpr::SetOperation { left: first, right: second, .. },
         ) => {
-            let (left, right) =
-                (columns(left, first, tables, variables)?, columns(right, second, tables, variables));
-            let right = right.unwrap_or_default().into_iter().map(|(_, found)| found);
-            let stronger = |((name, left), right): (Described, Option<SqlType>)| {
-                (name, left.zip(right).map(|(left, right)| left.stronger(right)).or(left).or(right))
-            };
-            let right = right.chain(std::iter::repeat(None));
-            Some(left.into_iter().zip(right).map(stronger).collect())
+            let left = columns(left, first, tables, variables)?;
+            Some(strongest(left, columns(right, second, tables, variables).unwrap_or_default()))
         }
         (SetExpr::Query(written), SetExpr::Query(made)) => {
             columns(&written.body, &made.body, tables, variables)
@@ -82,11 +78,21 @@ pub(super) fn columns(
     }
 }
 
-/// Whether a value is no longer than its type: a conversion would cut it.
+/// The columns of two results that become one: the first's names, and the stronger of both types.
+pub(super) fn strongest(first: Vec<Described>, second: Vec<Described>) -> Vec<Described> {
+    let others = second.into_iter().map(|(_, found)| found).chain(std::iter::repeat(None));
+    let stronger = |((name, found), other): (Described, Option<SqlType>)| {
+        (name, found.zip(other).map(|(found, other)| found.stronger(other)).or(found).or(other))
+    };
+    first.into_iter().zip(others).map(stronger).collect()
+}
+
+/// Whether a value is no longer than its type, and whole where that is: a conversion would cut it.
 fn is_within(value: &Value, sql_type: SqlType) -> bool {
     let length = match value {
         Value::Text(text) if sql_type.is_text() => text.encode_utf16().count(),
         Value::Blob(bytes) if sql_type.is_binary() => bytes.len(),
+        Value::Real(number) if sql_type.is_integer() => return number.fract() == 0.0,
         _ => return true,
     };
     sql_type.length().is_none_or(|limit| length <= usize::from(limit))
@@ -115,30 +121,31 @@ pub(super) fn described(
         .enumerate()
         .map(|(at, (sqlite_name, declared))| {
             let (name, inferred) = known.map_or((sqlite_name, None), |known| known[at].clone());
-            let guess = || SqlType::of_values(rows.iter().map(|row: &Vec<Value>| &row[at]));
-            let known = declared.map(|(sql_type, ..)| sql_type).or(inferred);
+            let values = || rows.iter().map(|row| &row[at]);
             // A type that a value does not fit is a type wrongly guessed; a length, too.
-            let known = known.map(|sql_type| match rows.iter().all(|row| is_within(&row[at], sql_type)) {
-                true => sql_type,
-                false => sql_type.with_length(None),
-            });
-            // Where an expression's type is the wrong guess, no character is lost by it.
-            let known = known.map(|sql_type| match sql_type {
-                SqlType::VarChar(length)
-                    if declared.is_none() && !rows.iter().all(|row| is_narrow(&row[at])) =>
-                {
-                    SqlType::NVarChar(length.filter(|length| *length <= 4000))
-                }
-                other => other,
-            });
-            let fits = known.filter(|sql_type| {
-                rows.iter().all(|row| convert::convert(row[at].clone(), *sql_type).is_ok())
-            });
+            let fits = |sql_type: SqlType| {
+                let sql_type = match values().all(|value| is_within(value, sql_type)) {
+                    true => sql_type,
+                    false if sql_type.is_integer() => return None,
+                    false => sql_type.with_length(None),
+                };
+                let sql_type = match sql_type {
+                    // Where an expression's type is the wrong guess, no character is lost by it.
+                    SqlType::VarChar(length) if declared.is_none() && !values().all(is_narrow) => {
+                        SqlType::NVarChar(length.filter(|length| *length <= 4000))
+                    }
+                    other => other,
+                };
+                values().all(|value| convert::convert(value.clone(), sql_type).is_ok()).then_some(sql_type)
+            };
+            let sql_type =
+                declared.and_then(|(sql_type, ..)| fits(sql_type)).or_else(|| inferred.and_then(fits));
+            let sql_type = sql_type.unwrap_or_else(|| SqlType::of_values(values()));
             // An outer join makes NULL of a column that is never NULL.
             let required = declared.is_some_and(|(_, required, _)| required)
                 && rows.iter().all(|row| row[at] != Value::Null);
             let identity = declared.is_some_and(|(.., identity)| identity);
-            Column { name, sql_type: fits.unwrap_or_else(guess), required, identity }
+            Column { name, sql_type, required, identity }
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use sqlparser::ast::{
 
 use super::{
     collation,
-    nodes::{call, cast, literal, national, number, text},
+    nodes::{call, cast, is_misprinted, literal, national, number, text},
     scope::last_part,
     script::sql_type,
     translate::Translator,
@@ -95,14 +95,14 @@ impl Translator<'_> {
                 }
             }
             Expr::Value(literal) => match &mut literal.value {
-                Literal::NationalStringLiteral(written) if written.contains('\'') => {
+                Literal::NationalStringLiteral(written) if is_misprinted(written) => {
                     let length = u16::try_from(written.encode_utf16().count()).ok();
                     let length = length.filter(|length| *length <= 4000);
                     cast("__as", SqlType::NVarChar(length), text(written))
                 }
                 Literal::NationalStringLiteral(written) => national(written),
                 // A varchar has the characters of its code page only.
-                Literal::SingleQuotedString(written) if written.contains('\'') => {
+                Literal::SingleQuotedString(written) if is_misprinted(written) => {
                     let length = u16::try_from(written.chars().count()).ok();
                     let length = length.filter(|length| *length <= 8000);
                     cast("__as", SqlType::VarChar(length), text(&narrow(written)))

@@ -19,6 +19,8 @@ pub(crate) struct Doing {
     pub(crate) written: Vec<String>,
     pub(crate) database: String,
     pub(crate) spid: u16,
+    /// A set operation, whose columns SQLite describes by its first part.
+    pub(crate) unites: bool,
 }
 
 impl Doing {

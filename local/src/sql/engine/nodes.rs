@@ -47,10 +47,15 @@ pub(crate) fn number(digits: &str) -> Expr {
     Expr::Value(Literal::Number(digits.to_owned(), false).into())
 }
 
+/// Whether `sqlparser` would print a text wrongly: it takes two quotes beside one another, and one behind a backslash,
+/// for one that is escaped already.
+pub(crate) fn is_misprinted(text: &str) -> bool {
+    text.contains("''") || text.contains("\\'")
+}
+
 pub(crate) fn text(text: &str) -> Expr {
-    if text.contains('\'') {
-        // `sqlparser` takes two quotes beside one another, and one behind a backslash, for one that is escaped already,
-        // and prints them as they are: such a text is written here, as a name, which prints as it is.
+    if is_misprinted(text) {
+        // Written here, as a name, which prints as it is.
         return Expr::Identifier(Ident::new(format!("'{}'", text.replace('\'', "''"))));
     }
     Expr::Value(Literal::SingleQuotedString(text.to_owned()).into())

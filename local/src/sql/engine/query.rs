@@ -1,7 +1,7 @@
 //! Queries: translated, run, and their rows with the types of their columns.
 
 use rusqlite::types::Value;
-use sqlparser::ast::Query;
+use sqlparser::ast::{Query, SetExpr};
 
 use super::{
     described::{Described, columns, described},
@@ -77,6 +77,7 @@ impl Session {
         });
         let mut translator = Translator::new(&tables, &self.variables, &standing);
         let untranslated = query;
+        let unites = matches!(query.body.as_ref(), SetExpr::SetOperation { .. });
         let mut query = query.clone();
         translator.apply(&mut query)?;
         // FOR JSON makes one column of all.
@@ -85,7 +86,7 @@ impl Session {
         Ok(Translated {
             sql: query.to_string(),
             columns,
-            doing: Doing { verb: "SELECT", written, ..Doing::default() },
+            doing: Doing { verb: "SELECT", written, unites, ..Doing::default() },
             locks: translator.locks,
         })
     }
@@ -126,7 +127,7 @@ impl Session {
         let mut tables: Vec<(String, Vec<TableColumn>)> = Vec::new();
         for column in statement.columns_with_metadata() {
             let found = match (column.table_name(), column.origin_name()) {
-                (Some(table), Some(origin)) => {
+                (Some(table), Some(origin)) if !translated.doing.unites => {
                     let known = match tables.iter().position(|(known, _)| known == table) {
                         Some(known) => known,
                         None => {

@@ -207,7 +207,10 @@ pub(crate) fn infer(expr: &Expr, tables: &Tables, variables: &Variables) -> Opti
                     Some(SqlType::Decimal(precision.max(scale), scale))
                 }
                 None if digits.parse::<i32>().is_ok() => Some(SqlType::Int),
-                None => Some(SqlType::BigInt),
+                // What is written beyond an int is no bigint there.
+                None => {
+                    Some(SqlType::Decimal(u8::try_from(digits.len()).map_or(38, |digits| digits.min(38)), 0))
+                }
             },
             Literal::SingleQuotedString(text) => {
                 let length = u16::try_from(text.encode_utf16().count().max(1)).ok();
