@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{azure, fails, rows, run};
+use common::{attempt, azure, fails, number, rows, run};
 
 #[tokio::test]
 async fn a_subquery_for_a_value_gives_one_row_at_most() {
@@ -151,4 +151,25 @@ async fn other_databases_forms_are_no_syntax() {
         assert_eq!(fails(&mut sql, text).await, expected, "{text}");
     }
     assert_eq!(rows(&mut sql, "SELECT COUNT(*) FROM t").await, "0");
+}
+
+#[tokio::test]
+async fn a_clause_that_the_endpoint_does_not_have_is_named() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(&mut sql, "CREATE TABLE t (a int, s nvarchar(9))").await;
+    for (text, name) in [
+        ("SELECT a FROM t GROUP BY a WITH ROLLUP", "GROUP BY with ROLLUP"),
+        ("SELECT a FROM t GROUP BY a WITH CUBE", "GROUP BY with CUBE"),
+        ("SELECT a FROM t GROUP BY GROUPING SETS ((a), ())", "GROUP BY with GROUPING SETS"),
+        ("SELECT NEXT VALUE FOR dbo.numbers", "NEXT VALUE FOR"),
+        ("SELECT a FROM t FOR SYSTEM_TIME ALL", "FOR SYSTEM_TIME"),
+        ("SELECT a FROM t WHERE CONTAINS(s, 'x')", "CONTAINS"),
+        ("SELECT a FROM t WHERE a = 1 AND FREETEXT(s, 'x')", "FREETEXT"),
+        ("CREATE TABLE u (a int) WITH (SYSTEM_VERSIONING = ON)", "a table WITH SYSTEM_VERSIONING"),
+    ] {
+        let refused = attempt(&mut sql, text).await.expect_err(text);
+        let message = format!("This is not supported by the local Azure SQL endpoint: {name}.");
+        assert_eq!((number(&refused), refused.to_string().contains(&message)), (40510, true), "{refused}");
+    }
 }

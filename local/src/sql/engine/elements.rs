@@ -10,6 +10,7 @@ use super::{
     script::Action,
     steps::{Parsed, Script},
 };
+use crate::sql::errors::not_supported;
 
 /// What stands between a table's brackets, or behind ALTER TABLE's ADD.
 #[derive(Debug, Clone)]
@@ -190,6 +191,12 @@ impl Script<'_> {
         self.expect_token(&Token::LParen)?;
         let mut depth = 1;
         while depth > 0 {
+            // These are no question of storage.
+            let table_kind =
+                ["SYSTEM_VERSIONING", "LEDGER", "MEMORY_OPTIMIZED"].iter().find(|kind| self.is(kind));
+            if let Some(kind) = table_kind {
+                return Err(not_supported(format!("a table WITH {kind}")));
+            }
             match self.parser.next_token().token {
                 Token::LParen => depth += 1,
                 Token::RParen => depth -= 1,

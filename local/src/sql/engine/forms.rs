@@ -11,7 +11,7 @@ use super::{
     changes::Change,
     scope::{arguments, last_part},
 };
-use crate::sql::errors::{SqlError, error, syntax};
+use crate::sql::errors::{SqlError, error, not_supported, syntax};
 
 /// Refuses what T-SQL has not in a statement or a part of one.
 pub(super) fn check(node: &impl Visit) -> Result<(), SqlError> {
@@ -66,6 +66,11 @@ pub(super) fn check_change(change: &Change) -> Result<(), SqlError> {
 pub(super) fn is_condition(expr: &Expr) -> Result<(), SqlError> {
     if decides(expr) {
         return Ok(());
+    }
+    if let Expr::Function(function) = expr
+        && ["contains", "freetext"].contains(&last_part(&function.name).to_lowercase().as_str())
+    {
+        return Err(not_supported(last_part(&function.name).to_uppercase()));
     }
     let message = format!(
         "An expression of non-boolean type specified in a context where a condition is expected, near '{expr}'."

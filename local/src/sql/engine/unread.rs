@@ -74,6 +74,14 @@ const FIRST_WORDS: &[&str] = &[
     "WRITETEXT",
 ];
 
+/// Clauses that two words next to each other tell, wherever they stand in a statement, and their names.
+const CLAUSES: &[(&str, &str, &str)] = &[
+    ("FOR", "SYSTEM_TIME", "FOR SYSTEM_TIME"),
+    ("VALUE", "FOR", "NEXT VALUE FOR"),
+    ("WITH", "CUBE", "GROUP BY with CUBE"),
+    ("WITH", "ROLLUP", "GROUP BY with ROLLUP"),
+];
+
 impl Script<'_> {
     fn upper(&self, ahead: usize) -> String {
         self.word_at(ahead).unwrap_or_default().to_ascii_uppercase()
@@ -117,18 +125,36 @@ impl Script<'_> {
         if FIRST_WORDS.contains(&first.as_str()) {
             return Some(first);
         }
+        if first == "SETS" {
+            // GROUPING was read as a column's name, and the statement ended with it.
+            return Some("GROUP BY with GROUPING SETS".to_owned());
+        }
         if first == "UPDATE" && self.upper(1) == "STATISTICS" {
             return Some("UPDATE STATISTICS".to_owned());
         }
         if first == "INSERT" && self.feeds_on_procedure() {
             return Some("INSERT … EXECUTE".to_owned());
         }
-        let (verb, kind) = self.definition()?;
+        let Some((verb, kind)) = self.definition() else { return self.unread_clause() };
         if verb == "ALTER" && kind == "TABLE" {
             return self.table_change();
         }
         let known = NEVER_READ.contains(&kind.as_str()) || OBJECTS.contains(&kind.as_str());
         (known || verb == "ALTER" && kind == "INDEX").then(|| format!("{verb} {kind}"))
+    }
+
+    /// A clause of the statement that is T-SQL's.
+    fn unread_clause(&self) -> Option<String> {
+        use sqlparser::tokenizer::Token;
+        let ends = |ahead: usize| {
+            matches!(self.parser.peek_nth_token_ref(ahead).token, Token::EOF | Token::SemiColon)
+        };
+        let mut words =
+            (0..).take_while(|ahead| !ends(*ahead)).map(|ahead| (self.upper(ahead), self.upper(ahead + 1)));
+        words.find_map(|(first, second)| {
+            let is = |(one, other, _): &&(&str, &str, &str)| first == *one && second == *other;
+            CLAUSES.iter().find(is).map(|(.., name)| (*name).to_owned())
+        })
     }
 
     /// Whether EXECUTE stands behind an INSERT's table and columns.
