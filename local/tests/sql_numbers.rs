@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{azure, fails, rows, run};
+use common::{azure, fails, read, rows, run};
 
 #[tokio::test]
 async fn decimals_are_computed_to_the_last_digit() {
@@ -205,4 +205,38 @@ async fn bits_are_those_of_the_value_s_type() {
     }
     assert_eq!(fails(&mut sql, "SELECT GET_BIT(1, 32)").await, 40510);
     assert_eq!(fails(&mut sql, "SELECT LEFT_SHIFT(1)").await, 174);
+}
+
+#[tokio::test]
+async fn decimals_keep_all_of_their_digits_in_and_out_of_a_table() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE d (id int IDENTITY, n decimal(38, 10)); \
+         INSERT d VALUES (-1234567890123456789012345678.0123456789), (0.5), (99999999999999999999.9999999999), (7)",
+    )
+    .await;
+    for (text, expected) in [
+        ("SELECT n FROM d WHERE id = 1", vec!["-1234567890123456789012345678.0123456789"]),
+        (
+            "SELECT n FROM d WHERE n = 99999999999999999999.9999999999",
+            vec!["99999999999999999999.9999999999"],
+        ),
+        ("SELECT CONCAT(id, '') FROM d ORDER BY n", vec!["1", "2", "4", "3"]),
+        ("SELECT CONCAT(id, '') FROM d WHERE n < 7", vec!["1", "2"]),
+        ("SELECT n + 0.0000000001 FROM d WHERE id = 3", vec!["100000000000000000000.0000000000"]),
+        ("SELECT -n FROM d WHERE id = 1", vec!["1234567890123456789012345678.0123456789"]),
+        (
+            "SELECT CAST('99999999999999999999999999999999999999' AS decimal(38))",
+            vec!["99999999999999999999999999999999999999.0"],
+        ),
+    ] {
+        let found: Vec<String> = read(&mut sql, text).await;
+        let expected: Vec<String> = expected.into_iter().map(|one| format!("Some({one:?})")).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+    // Longer than its type was thought to be.
+    let row = "SELECT CONCAT(REPLICATE('x', 3000), REPLICATE('y', 3000))";
+    assert_eq!(read(&mut sql, row).await[0].len(), 6000 + "Some(\"\")".len());
 }
