@@ -7,7 +7,10 @@ use sqlparser::ast::{
     TableFactor, TableWithJoins, Visit, Visitor,
 };
 
-use super::scope::{TableColumn, Tables, Variables, infer, last_part};
+use super::{
+    infer::infer,
+    scope::{TableColumn, Tables, Variables, last_part},
+};
 use crate::sql::types::SqlType;
 
 struct Derived<'a> {

@@ -9,10 +9,11 @@ use sqlparser::ast::{
 use super::{
     described::names,
     failures::Doing,
+    infer::{arguments, infer},
     nodes::{plain, text},
     query::{Rows, Translated},
     schemas::{is_catalog, with_schema},
-    scope::{TableColumn, Tables, arguments, infer, last_part, table_columns, table_name},
+    scope::{TableColumn, Tables, last_part, table_columns, table_name},
     session::Session,
     translate::{Translator, known_place},
     update::output_items,

@@ -6,12 +6,13 @@ use sqlparser::ast::{Expr, Ident, SelectItem, SetExpr, Value as Literal, visit_e
 
 use super::{
     described::names,
+    infer::infer,
     merge::DECIDED,
     merge_clauses::Deed,
     merge_decisions::Decisions,
     nodes::{case, number, query_of, text},
     query::Translated,
-    scope::{TableColumn, Tables, infer},
+    scope::{TableColumn, Tables},
     session::Session,
     translate::Translator,
     update::output_items,

@@ -40,6 +40,7 @@ mod forms;
 mod functions;
 mod grouping;
 mod identity;
+mod infer;
 mod interrupt;
 mod json;
 mod library;

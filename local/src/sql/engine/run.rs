@@ -7,8 +7,9 @@ use sqlparser::ast::{Expr, SetExpr, Statement};
 
 use super::{
     failures::Doing,
+    infer::infer,
     query::{ANSWER_LIMIT, Rows, Translated, too_large},
-    scope::{Variable, infer},
+    scope::Variable,
     script::{Action, Step},
     session::Session,
     translate::Translator,

@@ -12,9 +12,10 @@ use super::{
     apply::Applied,
     described::names,
     expressions::{as_in, collated, is_column},
+    infer::infer,
     naming,
     nodes::{plain, query_of, quoted_name},
-    scope::{Tables, Variables, infer, last_part, table_name},
+    scope::{Tables, Variables, last_part, table_name},
     standing::Standing,
 };
 use crate::sql::errors::{SqlError, error, invalid_object, not_supported};
