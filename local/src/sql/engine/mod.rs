@@ -43,6 +43,7 @@ mod identity;
 mod infer;
 mod interrupt;
 mod json;
+mod json_path;
 mod library;
 mod like;
 mod limits;
