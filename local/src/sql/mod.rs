@@ -16,6 +16,7 @@ mod faults;
 mod fuzz;
 mod login;
 mod login7;
+mod login_tokens;
 mod moment;
 mod moment_text;
 mod order;
