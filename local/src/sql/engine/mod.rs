@@ -13,6 +13,7 @@ mod bulk;
 mod calendar;
 mod calls;
 mod catalog;
+mod catalog_definitions;
 mod catalog_functions;
 mod catalog_information;
 mod catalog_procedures;
