@@ -42,6 +42,7 @@ mod functions;
 mod grouping;
 mod identity;
 mod infer;
+mod insert;
 mod interrupt;
 mod json;
 mod json_path;
