@@ -1,11 +1,9 @@
-//! What all changes of rows have in common: their table, stored values, OUTPUT, counting.
+//! What all changes of rows have in common: their table, stored values, counting.
 
-use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, SelectInto, SelectItem};
+use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart};
 
 use super::{
-    described::names,
     failures::Doing,
-    infer::{arguments, infer},
     nodes::{plain, text},
     query::{Rows, Translated},
     schemas::{is_catalog, with_schema},
@@ -14,7 +12,7 @@ use super::{
     translate::{Translator, known_place},
 };
 use crate::sql::{
-    errors::{SqlError, error, invalid_column, invalid_object, not_supported, undeclared_table},
+    errors::{SqlError, error, invalid_column, invalid_object, undeclared_table},
     types::SqlType,
 };
 
@@ -94,27 +92,6 @@ impl Session {
         Translated { sql, columns, doing, locks: true }
     }
 
-    /// OUTPUT's items as what follows RETURNING and one column there, with the columns' names and types.
-    #[allow(clippy::type_complexity)]
-    pub(super) fn returning(
-        &self,
-        target: &Target,
-        items: &[SelectItem],
-    ) -> Result<(String, Option<Vec<(String, Option<SqlType>)>>), SqlError> {
-        let names = names(items).unwrap_or_default();
-        let mut made = String::new();
-        let mut types = Vec::new();
-        for item in items {
-            let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
-                continue;
-            };
-            let (expr, tables) = self.rewritten(target, expr)?;
-            types.push(infer(&expr, &tables, &self.variables));
-            made.push_str(&format!(", {expr}"));
-        }
-        Ok((made, Some(names.into_iter().zip(types).collect())))
-    }
-
     /// Runs a change, with the identity counter at hand, and answers it: to the client, or into OUTPUT's table.
     pub(super) fn change(
         &mut self,
@@ -157,20 +134,4 @@ pub(super) fn computed(column: &str) -> SqlError {
          operator."
     );
     error(271, message)
-}
-
-/// The table and the columns behind OUTPUT … INTO, as `sqlparser` reads them: an expression.
-pub(super) fn into_table(into: &SelectInto) -> Result<(ObjectName, Vec<Ident>), SqlError> {
-    match into.targets.as_slice() {
-        [Expr::Identifier(name)] => Ok((ObjectName::from(vec![name.clone()]), Vec::new())),
-        [Expr::CompoundIdentifier(parts)] => Ok((ObjectName::from(parts.clone()), Vec::new())),
-        [Expr::Function(call)] => {
-            let columns = arguments(&call.args).into_iter().filter_map(|column| match column {
-                Expr::Identifier(ident) => Some(ident.clone()),
-                _ => None,
-            });
-            Ok((call.name.clone(), columns.collect()))
-        }
-        _ => Err(not_supported(format!("… {into}"))),
-    }
 }

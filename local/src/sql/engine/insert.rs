@@ -4,11 +4,11 @@ use rusqlite::types::Value;
 use sqlparser::ast::{Expr, Ident, Insert, ObjectName, OutputClause, Query, SetExpr, TableObject};
 
 use super::{
-    dml::{Target, computed, into_table, named_twice},
+    dml::{Target, computed, named_twice},
     failures::Doing,
+    output::{into_table, output_items},
     scope::{TableColumn, last_part},
     session::Session,
-    update::output_items,
 };
 use crate::sql::errors::{SqlError, error, not_supported};
 
@@ -59,7 +59,7 @@ impl Session {
     }
 
     /// The rows to insert, each value made what its column is.
-    pub(super) fn source(
+    fn source(
         &mut self,
         target: &Target,
         columns: &[&TableColumn],

@@ -11,11 +11,11 @@ use super::{
     merge_clauses::Deed,
     merge_decisions::Decisions,
     nodes::{case, number, query_of, text},
+    output::output_items,
     query::Translated,
     scope::{TableColumn, Tables},
     session::Session,
     translate::Translator,
-    update::output_items,
 };
 use crate::sql::{
     errors::{SqlError, error},

@@ -62,6 +62,7 @@ mod naming;
 mod nodes;
 mod operators;
 mod options;
+mod output;
 mod parsed;
 mod parses;
 mod precision;
