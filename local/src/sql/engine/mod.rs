@@ -33,6 +33,7 @@ mod derived;
 mod described;
 mod dml;
 mod elements;
+mod evaluate;
 mod expressions;
 mod failures;
 mod for_json;
