@@ -8,7 +8,7 @@ use sqlparser::{
 
 use super::{
     script::Action,
-    steps::{Parsed, Script},
+    words::{Parsed, Script},
 };
 
 /// What stands between a table's brackets, or behind ALTER TABLE's ADD.

@@ -97,6 +97,7 @@ mod unique;
 mod unread;
 mod update;
 mod views;
+mod words;
 
 use std::{
     io,
