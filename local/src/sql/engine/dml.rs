@@ -9,7 +9,8 @@ use super::{
     schemas::{is_catalog, with_schema},
     scope::{TableColumn, Tables, table_columns, table_name},
     session::Session,
-    translate::{Translator, known_place},
+    sources::known_place,
+    translate::Translator,
 };
 use crate::sql::{
     errors::{SqlError, error, invalid_column, invalid_object, undeclared_table},

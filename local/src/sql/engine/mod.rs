@@ -85,6 +85,7 @@ mod session;
 mod session_context;
 mod settings;
 mod single;
+mod sources;
 mod standing;
 mod steps;
 mod storage;
