@@ -6,6 +6,7 @@ mod codepage;
 mod connection;
 mod convert;
 mod convert_moment;
+mod convert_text;
 mod decode;
 mod encode;
 mod engine;
