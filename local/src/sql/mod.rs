@@ -22,6 +22,7 @@ mod moment;
 mod moment_text;
 mod order;
 mod packet;
+mod precedence;
 mod prelogin;
 mod request;
 mod reserved;
