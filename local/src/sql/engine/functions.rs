@@ -14,13 +14,13 @@ use super::{
     catalog_definitions, collation,
     dates::{date_add, date_diff, date_part, moment},
     for_json,
-    format::styled,
     library::{self, has_null},
     like::like,
     live::Live,
     parses::parsed,
     query::{ANSWER_LIMIT, too_large},
     storage::recoded,
+    styles::styled,
     texts::{on_text, slice},
 };
 use crate::sql::{

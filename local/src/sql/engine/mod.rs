@@ -89,6 +89,7 @@ mod sources;
 mod standing;
 mod steps;
 mod storage;
+mod styles;
 mod switched;
 mod texts;
 mod transaction;
