@@ -4,6 +4,7 @@
 mod adapted;
 mod aggregates;
 mod alter;
+mod alter_columns;
 mod answer;
 mod applocks;
 mod apply;
