@@ -1,4 +1,4 @@
-//! Text read as dates and numbers where the language is us_english: CAST, and PARSE.
+//! Text read as dates and numbers where the language is us_english: CAST, PARSE, and the day on which weeks begin.
 
 mod common;
 
@@ -79,4 +79,59 @@ async fn parse_reads_numbers_and_dates_of_en_us() {
     ] {
         assert_eq!(fails(&mut sql, text).await, number, "{text}");
     }
+}
+
+#[tokio::test]
+async fn dates_are_read_as_people_write_them() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(&mut sql, "CREATE TABLE t (d date, m datetime, c time(0))").await;
+    for (text, expected) in [
+        (
+            "SELECT CAST(CAST('1/31/2026' AS date) AS varchar(10)), ISDATE('1/31/2026'), ISDATE('31/1/2026')",
+            "2026-01-31, 1, 0",
+        ),
+        (
+            "SELECT CONVERT(varchar(30), CAST('Jan 31, 2026 10:20:30:5 PM' AS datetime), 121)",
+            "2026-01-31 22:20:30.007",
+        ),
+        (
+            "INSERT t VALUES ('31 January 2026', '01/31/2026 10:20 AM', '10:20 pm'); \
+             SELECT CONVERT(varchar(10), d), CONVERT(varchar(20), m, 120), CONVERT(varchar(8), c) FROM t",
+            "2026-01-31, 2026-01-31 10:20:00, 22:20:00",
+        ),
+        (
+            "SELECT COUNT(*) FROM t WHERE d = '1/31/2026' AND m > 'Jan 30 2026' AND DATEDIFF(day, '1/30/2026', d) = 1",
+            "1",
+        ),
+        ("SET DATEFORMAT dmy; SELECT CONVERT(varchar(10), CAST('2/1/2026' AS date))", "2026-01-02"),
+        ("SET LANGUAGE us_english; SELECT CONVERT(varchar(10), CAST('2/1/2026' AS date))", "2026-02-01"),
+        (
+            "SELECT CONVERT(varchar(10), CONVERT(date, '4/3/26', 3)), CONVERT(varchar(10), CONVERT(date, '4/3/2026', 101)), \
+             TRY_CONVERT(date, '12/31/2026', 103)",
+            "2026-03-04, 2026-04-03, Date(None)",
+        ),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+    assert_eq!(fails(&mut sql, "SELECT CAST('31/1/2026' AS date)").await, 241);
+    assert_eq!(fails(&mut sql, "SET DATEFORMAT xyz").await, 2741);
+}
+
+#[tokio::test]
+async fn weeks_begin_on_the_day_that_datefirst_says() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    // A Sunday.
+    let parts = "DECLARE @d date = '2026-01-04'; SELECT @@DATEFIRST, DATEPART(dw, @d), DATEPART(week, @d), \
+                 DATENAME(weekday, @d), CAST(DATETRUNC(week, @d) AS varchar(10)), DATEPART(iso_week, @d)";
+    for (set, expected) in [
+        ("", "7, 1, 2, Sunday, 2026-01-04, 1"),
+        ("SET DATEFORMAT ymd; SET DATEFIRST 1;", "1, 7, 1, Sunday, 2025-12-29, 1"),
+        ("DECLARE @first tinyint = 3; SET DATEFIRST @first;", "3, 5, 1, Sunday, 2025-12-31, 1"),
+        ("SET DATEFIRST 7;", "7, 1, 2, Sunday, 2026-01-04, 1"),
+    ] {
+        assert_eq!(rows(&mut sql, &format!("{set} {parts}")).await, expected, "{set}");
+    }
+    assert_eq!(fails(&mut sql, "SET DATEFIRST 8").await, 2744);
 }

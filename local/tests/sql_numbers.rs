@@ -1,8 +1,8 @@
-//! What is computed with numbers: decimals to the last digit, money, floats, and days added to a datetime.
+//! What is computed with numbers: decimals to the last digit, money, floats, bits, and days added to a datetime.
 
 mod common;
 
-use common::{azure, fails, rows, run};
+use common::{azure, fails, read, rows, run};
 
 #[tokio::test]
 async fn decimals_are_computed_to_the_last_digit() {
@@ -162,4 +162,104 @@ async fn days_are_added_to_a_datetime_and_to_no_other_moment() {
     ] {
         assert_eq!(fails(&mut sql, text).await, number, "{text}");
     }
+}
+
+#[tokio::test]
+async fn arithmetic_is_that_of_the_operands_types() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(&mut sql, "CREATE TABLE t (n int, d decimal(9, 2), s nvarchar(5)); INSERT t VALUES (7, 7, '7')")
+        .await;
+    for (text, expected) in [
+        ("SELECT n / 2, -7 / 2, n % -3, n / 2.0, d / 2 FROM t", "3, -3, 1, 3.500000, 3.500000"),
+        ("WITH c AS (SELECT d AS x FROM t) SELECT x / 2 FROM c", "3.500000"),
+        ("SELECT x / 2 FROM (SELECT d + 0 AS x FROM t) AS v", "3.500000"),
+        ("SELECT 'a' + NULL, NULL + 1, '1' + 1, 1 + '2', s + 1, s + 'b' FROM t", "NULL, NULL, 2, 3, 8, 7b"),
+        (
+            "SELECT CAST(1.5 AS int), CAST(-1.5 AS int), CAST(2.5 AS decimal(5, 0)), CAST('true' AS bit), $1.5",
+            "1, -1, 3.0, 1, 1.5",
+        ),
+        ("SELECT n FROM t WHERE s = 7 AND n = '7' AND d = n", "7"),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+    for (text, expected) in [
+        ("SELECT 2147483647 + 1", 8115),
+        ("SELECT SUM(x) FROM (VALUES (2147483647), (1)) AS v(x)", 8115),
+        ("SELECT CAST(9223372036854775807 AS bigint) + 1", 8115),
+        ("SELECT CAST(123456 AS decimal(5, 2))", 8115),
+        ("SELECT CAST(300 AS tinyint)", 220),
+        ("SELECT 'x' + 1", 245),
+        ("SELECT n FROM t WHERE 'x' = n", 245),
+        ("SELECT s, COUNT(*) FROM t", 8120),
+        ("SELECT s FROM t GROUP BY n", 8120),
+        ("SELECT n FROM t ORDER BY 5", 108),
+    ] {
+        assert_eq!(fails(&mut sql, text).await, expected, "{text}");
+    }
+    let grouped = "SELECT t.n + 1, MAX(s), COUNT(*) OVER () FROM t GROUP BY n, t.n + 1";
+    assert_eq!(rows(&mut sql, grouped).await, "8, 7, 1");
+}
+
+#[tokio::test]
+async fn bits_are_those_of_the_value_s_type() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    for (text, expected) in [
+        (
+            "SELECT LEFT_SHIFT(3, 2), RIGHT_SHIFT(12, 2), LEFT_SHIFT(1, 32), LEFT_SHIFT(CAST(1 AS bigint), 32)",
+            "12, 3, 0, 4294967296",
+        ),
+        (
+            "SELECT LEFT_SHIFT(1, 31), RIGHT_SHIFT(-1, 28), LEFT_SHIFT(8, -2), RIGHT_SHIFT(CAST(255 AS tinyint), 4)",
+            "-2147483648, 15, 2, 15",
+        ),
+        (
+            "SELECT BIT_COUNT(7), BIT_COUNT(-1), BIT_COUNT(CAST(-1 AS bigint)), BIT_COUNT(0xFF01), BIT_COUNT(NULL)",
+            "3, 32, 64, 9, NULL",
+        ),
+        (
+            "SELECT GET_BIT(5, 2), GET_BIT(5, 1), SET_BIT(1, 2), SET_BIT(5, 2, 0), SET_BIT(0, 31)",
+            "1, 0, 5, 1, -2147483648",
+        ),
+        ("SELECT LEFT_SHIFT(NULL, 1), RIGHT_SHIFT(1, NULL)", "NULL, NULL"),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+    assert_eq!(fails(&mut sql, "SELECT GET_BIT(1, 32)").await, 40510);
+    assert_eq!(fails(&mut sql, "SELECT LEFT_SHIFT(1)").await, 174);
+}
+
+#[tokio::test]
+async fn decimals_keep_all_of_their_digits_in_and_out_of_a_table() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE d (id int IDENTITY, n decimal(38, 10)); \
+         INSERT d VALUES (-1234567890123456789012345678.0123456789), (0.5), (99999999999999999999.9999999999), (7)",
+    )
+    .await;
+    for (text, expected) in [
+        ("SELECT n FROM d WHERE id = 1", vec!["-1234567890123456789012345678.0123456789"]),
+        (
+            "SELECT n FROM d WHERE n = 99999999999999999999.9999999999",
+            vec!["99999999999999999999.9999999999"],
+        ),
+        ("SELECT CONCAT(id, '') FROM d ORDER BY n", vec!["1", "2", "4", "3"]),
+        ("SELECT CONCAT(id, '') FROM d WHERE n < 7", vec!["1", "2"]),
+        ("SELECT n + 0.0000000001 FROM d WHERE id = 3", vec!["100000000000000000000.0000000000"]),
+        ("SELECT -n FROM d WHERE id = 1", vec!["1234567890123456789012345678.0123456789"]),
+        (
+            "SELECT CAST('99999999999999999999999999999999999999' AS decimal(38))",
+            vec!["99999999999999999999999999999999999999.0"],
+        ),
+    ] {
+        let found: Vec<String> = read(&mut sql, text).await;
+        let expected: Vec<String> = expected.into_iter().map(|one| format!("Some({one:?})")).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+    // Longer than its type was thought to be.
+    let row = "SELECT CONCAT(REPLICATE('x', 3000), REPLICATE('y', 3000))";
+    assert_eq!(read(&mut sql, row).await[0].len(), 6000 + "Some(\"\")".len());
 }

@@ -256,3 +256,20 @@ async fn a_unique_key_takes_one_null() {
     assert_eq!(fails(&mut sql, "INSERT u VALUES (NULL, 'z', 0x03)").await, 2627);
     run(&mut sql, "ALTER TABLE u DROP CONSTRAINT UQ_n; INSERT u VALUES (NULL, 'z', 0x03)").await;
 }
+
+#[tokio::test]
+async fn keys_and_indexes_may_say_how_they_are_stored() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE t (id int NOT NULL, n int UNIQUE NONCLUSTERED, x int, \
+         CONSTRAINT pk_t PRIMARY KEY CLUSTERED (id ASC)); CREATE TABLE u (id int PRIMARY KEY NONCLUSTERED); \
+         CREATE NONCLUSTERED INDEX ix_n ON t (n DESC); CREATE UNIQUE NONCLUSTERED INDEX ix_x ON t (x); \
+         CREATE CLUSTERED INDEX ix_u ON u (id); INSERT t VALUES (1, 1, 1)",
+    )
+    .await;
+    assert_eq!(fails(&mut sql, "INSERT t VALUES (1, 2, 2)").await, 2627);
+    assert_eq!(fails(&mut sql, "INSERT t VALUES (2, 1, 2)").await, 2627);
+    assert_eq!(fails(&mut sql, "INSERT t VALUES (2, 2, 1)").await, 2601);
+}

@@ -200,6 +200,28 @@ fn shown(cell: &ColumnData<'_>) -> String {
     text.unwrap_or_else(|| "NULL".to_owned())
 }
 
+/// The first column of all rows of the last result, as text.
+pub(crate) async fn read(sql: &mut Sql, text: &str) -> Vec<String> {
+    let answer = sql.simple_query(text.to_owned()).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+    let results = answer.into_results().await.unwrap_or_else(|error| panic!("{text}: {error}"));
+    let rows = results.into_iter().last().unwrap_or_default();
+    rows.into_iter().map(|row| first(&row)).collect()
+}
+
+fn first(row: &Row) -> String {
+    match row.cells().next().expect("a column").1 {
+        ColumnData::U8(value) => format!("{value:?}"),
+        ColumnData::I16(value) => format!("{value:?}"),
+        ColumnData::I32(value) => format!("{value:?}"),
+        ColumnData::I64(value) => format!("{value:?}"),
+        ColumnData::F64(value) => format!("{value:?}"),
+        ColumnData::Bit(value) => format!("{value:?}"),
+        ColumnData::String(value) => format!("{:?}", value.as_deref()),
+        ColumnData::Numeric(value) => format!("{:?}", value.as_ref().map(ToString::to_string)),
+        other => format!("{other:?}"),
+    }
+}
+
 /// Runs a batch to its end or its error, whichever of tiberius' calls meets it.
 pub(crate) async fn attempt(sql: &mut Sql, text: &str) -> tiberius::Result<()> {
     sql.simple_query(text.to_owned()).await?.into_results().await.map(drop)

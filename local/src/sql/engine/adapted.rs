@@ -119,7 +119,7 @@ pub(super) fn adapted(
                 // DEFAULT VALUES behind an OUTPUT: a row of one value that stands for them.
                 while out.pop().is_some_and(|before| matches!(before.token, Token::Whitespace(_))) {}
                 let mark = Word {
-                    value: super::dml::DEFAULT_VALUES.to_owned(),
+                    value: super::insert::DEFAULT_VALUES.to_owned(),
                     quote_style: Some('"'),
                     keyword: Keyword::NoKeyword,
                 };

@@ -7,7 +7,7 @@ use super::{
     failures::Doing,
     script::{Action, refused},
     session::Session,
-    steps::{Parsed, Script},
+    words::{Parsed, Script},
 };
 use crate::sql::{
     bulk::BulkRows,

@@ -9,10 +9,11 @@ use super::{
     bits,
     dates::counts_weeks,
     functions::{OWN, SAME},
+    infer::arguments,
     library,
     nodes::{call, cast, number, text},
     precision::is_exact,
-    scope::{arguments, last_part},
+    scope::last_part,
     translate::Translator,
 };
 use crate::sql::{

@@ -15,7 +15,7 @@ use super::{
     nodes::query_of,
     scope::last_part,
     script::{Action, refused},
-    steps::{Parsed, Script},
+    words::{Parsed, Script},
 };
 use crate::sql::errors::{not_supported, syntax};
 

@@ -7,7 +7,7 @@ use super::{
     schemas::place_of_text,
     script::Action,
     session::Session,
-    steps::{Parsed, Script},
+    words::{Parsed, Script},
 };
 use crate::sql::{
     convert,

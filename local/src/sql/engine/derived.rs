@@ -9,7 +9,8 @@ use sqlparser::ast::{
 
 use super::{
     described::{Described, name, strongest},
-    scope::{TableColumn, Tables, Variables, infer, is_null, last_part},
+    infer::{infer, is_null},
+    scope::{TableColumn, Tables, Variables, last_part},
 };
 use crate::sql::types::SqlType;
 

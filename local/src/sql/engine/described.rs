@@ -3,7 +3,10 @@
 use rusqlite::types::Value;
 use sqlparser::ast::{Expr, Select, SelectItem, SetExpr};
 
-use super::scope::{Tables, Variables, infer, is_null};
+use super::{
+    infer::{infer, is_null},
+    scope::{Tables, Variables},
+};
 use crate::sql::{codepage::narrow, convert, tokens::Column, types::SqlType};
 
 /// A column's name and type, if it is known.

@@ -8,7 +8,7 @@ use sqlparser::{
 
 use super::{
     script::Action,
-    steps::{Parsed, Script},
+    words::{Parsed, Script},
 };
 use crate::sql::errors::not_supported;
 

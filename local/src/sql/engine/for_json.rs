@@ -10,12 +10,14 @@ use sqlparser::ast::{Expr, ForClause, ForJson, Ident, Query, SelectItem, SetExpr
 
 use super::{
     described::{names, projection},
-    json::{quoted, written},
+    functions,
+    json_path::quoted,
     nodes::{call, query_of, text},
     scope::last_part,
     translate::Translator,
 };
 use crate::sql::{
+    convert,
     errors::{SqlError, error, not_supported},
     types::SqlType,
 };
@@ -186,4 +188,34 @@ impl Aggregate<Rows, Value> for Gather {
 pub(crate) fn register(connection: &Connection) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_aggregate_function(ROWS, -1, flags, Gather)
+}
+
+/// A value as FOR JSON writes it.
+fn written(value: &Value, kind: Option<&str>) -> String {
+    match (value, kind) {
+        (Value::Null, _) => "null".to_owned(),
+        (Value::Text(json), Some("json")) => json.clone(),
+        (Value::Integer(bit), Some("bit")) => (*bit != 0).to_string(),
+        (Value::Integer(_) | Value::Real(_), _) => functions::text(value),
+        (Value::Text(_), Some("number")) => functions::text(value),
+        (Value::Text(moment), Some("moment")) => {
+            let shown =
+                crate::sql::moment::Moment::parse(moment).map(|found| found.shown(7)).unwrap_or_default();
+            let shown = shown.replacen(' ', "T", 1).replace(' ', "");
+            // No more digits of a second than there are.
+            let (clock, offset) =
+                match shown.find(['+', 'Z']).or_else(|| shown.rfind('-').filter(|at| *at > 10)) {
+                    Some(at) => shown.split_at(at),
+                    None => (shown.as_str(), ""),
+                };
+            let clock =
+                if clock.contains('.') { clock.trim_end_matches('0').trim_end_matches('.') } else { clock };
+            quoted(&format!("{clock}{offset}"))
+        }
+        (Value::Blob(bytes), _) => {
+            use base64::Engine as _;
+            quoted(&base64::engine::general_purpose::STANDARD.encode(bytes))
+        }
+        (other, _) => quoted(&convert::text(other.clone())),
+    }
 }

@@ -7,10 +7,7 @@ use sqlparser::ast::{
     Statement, TableWithJoins, UnaryOperator, Visit, Visitor,
 };
 
-use super::{
-    changes::Change,
-    scope::{arguments, last_part},
-};
+use super::{changes::Change, infer::arguments, scope::last_part};
 use crate::sql::errors::{SqlError, error, not_supported, syntax};
 
 /// Refuses what T-SQL has not in a statement or a part of one.

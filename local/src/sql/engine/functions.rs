@@ -11,20 +11,17 @@ use rusqlite::{
 use super::{
     aggregates,
     arithmetic::{exactly, operate},
-    collation,
+    catalog_definitions, collation,
     dates::{date_add, date_diff, date_part, moment},
-    definitions::{Note, bracketed, checks, default_name, reference_name},
     for_json,
-    format::styled,
     library::{self, has_null},
     like::like,
     live::Live,
-    names::type_shape,
     parses::parsed,
     query::{ANSWER_LIMIT, too_large},
-    schemas::place_of_text,
     storage::recoded,
-    texts::on_text,
+    styles::styled,
+    texts::{on_text, slice},
 };
 use crate::sql::{
     convert,
@@ -246,48 +243,9 @@ pub(crate) fn register(connection: &Connection, shared: &Shared, live: &Arc<Live
     add("__year", 1, pure, |v| date_part("year", &v[0], None))?;
     add("__day", 1, pure, |v| date_part("day", &v[0], None))?;
     add("__month", 1, pure, |v| date_part("month", &v[0], None))?;
-    add("__object_name", 1, pure, |v| on_text(&v[0], |t| Value::Text(place_of_text(t))))?;
-    add("__default_name", 2, pure, |v| {
-        Ok(default_name(&text(&v[0]), &text(&v[1])).map_or(Value::Null, Value::Text))
-    })?;
-    add("__view_type", 2, pure, |v| {
-        let note = Note::read(&text(&v[0]));
-        let at = usize::try_from(whole(&v[1])).unwrap_or(usize::MAX);
-        let found = note.and_then(|note| note.types.into_iter().nth(at).flatten());
-        Ok(found.map_or(Value::Null, Value::Text))
-    })?;
-    add("__view_definition", 1, pure, |v| {
-        Ok(Note::read(&text(&v[0])).map_or_else(|| v[0].clone(), |note| Value::Text(note.definition)))
-    })?;
-    add("__bracketed", 1, pure, |v| on_text(&v[0], |sql| Value::Text(bracketed(sql))))?;
-    add("__checks", 1, pure, |v| {
-        on_text(&v[0], |sql| {
-            let checks: serde_json::Map<_, _> =
-                checks(sql).into_iter().map(|(name, check)| (name, check.into())).collect();
-            Value::Text(serde_json::Value::Object(checks).to_string())
-        })
-    })?;
-    add("__type_name", 1, pure, |v| {
-        Ok(SqlType::parse(&text(&v[0])).map_or(Value::Null, |found| {
-            let name = if matches!(found, SqlType::Decimal(..)) { "decimal" } else { found.name() };
-            Value::Text(name.to_owned())
-        }))
-    })?;
-    add("__type_size", 1, pure, |v| Ok(Value::Integer(type_shape(&v[0]).0)))?;
-    add("__type_precision", 1, pure, |v| Ok(Value::Integer(type_shape(&v[0]).1)))?;
-    add("__type_scale", 1, pure, |v| Ok(Value::Integer(type_shape(&v[0]).2)))?;
-    add("__reference_name", 2, pure, |v| {
-        let name = usize::try_from(whole(&v[1])).ok().and_then(|id| reference_name(&text(&v[0]), id));
-        Ok(name.map_or(Value::Null, Value::Text))
-    })?;
-    add("__type_length", 1, pure, |v| {
-        Ok(match SqlType::parse(&text(&v[0])) {
-            Some(found) if found.is_text() || found.is_binary() => {
-                Value::Integer(found.length().map_or(-1, i64::from))
-            }
-            _ => Value::Null,
-        })
-    })?;
+    for (name, count, body) in catalog_definitions::ENTRIES {
+        add(name, *count, pure, *body)?;
+    }
     add("like", 2, pure, |v| like(&v[0], &v[1], None))?;
     add("like", 3, pure, |v| like(&v[0], &v[1], text(&v[2]).chars().next()))?;
     let state = shared.clone();
@@ -324,21 +282,4 @@ pub(super) fn text(value: &Value) -> String {
 
 pub(super) fn whole(value: &Value) -> i64 {
     convert::float(value).map_or(0, |number| number as i64)
-}
-
-fn slice(value: &Value, start: i64, length: i64) -> std::result::Result<Value, SqlError> {
-    if length < 0 {
-        return Err(error(537, "Invalid length parameter passed to the LEFT or SUBSTRING function."));
-    }
-    let within = |count: usize| {
-        let end = start.saturating_add(length).saturating_sub(1).clamp(0, count as i64) as usize;
-        start.saturating_sub(1).clamp(0, end as i64) as usize..end
-    };
-    if let Value::Blob(bytes) = value {
-        return Ok(Value::Blob(bytes[within(bytes.len())].to_vec()));
-    }
-    on_text(value, |t| {
-        let units: Vec<u16> = t.encode_utf16().collect();
-        Value::Text(String::from_utf16_lossy(&units[within(units.len())]))
-    })
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, GroupByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, Visit, Visitor};
 
-use super::scope::{arguments, last_part};
+use super::{infer::arguments, scope::last_part};
 use crate::sql::errors::{SqlError, error, not_supported};
 
 const AGGREGATES: [&str; 13] = [

@@ -4,8 +4,8 @@ use rusqlite::types::Value;
 use sqlparser::ast::Ident;
 
 use super::{
-    dml::{is_default, mismatch},
     failures::Doing,
+    insert::{is_default, mismatch},
     merge_clauses::{Deed, Merge},
     merge_decisions::Decisions,
     query::Translated,

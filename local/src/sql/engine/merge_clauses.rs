@@ -10,7 +10,7 @@ use super::{
     changes::{Output, Set},
     scope::last_part,
     script::Action,
-    steps::{Parsed, Script},
+    words::{Parsed, Script},
 };
 use crate::sql::errors::{error, not_supported};
 

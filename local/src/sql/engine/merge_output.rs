@@ -6,15 +6,16 @@ use sqlparser::ast::{Expr, Ident, SelectItem, SetExpr, Value as Literal, visit_e
 
 use super::{
     described::names,
+    infer::infer,
     merge::DECIDED,
     merge_clauses::Deed,
     merge_decisions::Decisions,
     nodes::{case, number, query_of, text},
+    output::output_items,
     query::Translated,
-    scope::{TableColumn, Tables, infer},
+    scope::{TableColumn, Tables},
     session::Session,
     translate::Translator,
-    update::output_items,
 };
 use crate::sql::{
     errors::{SqlError, error},

@@ -189,7 +189,7 @@ impl Translator<'_> {
         let weaker = from.is_none_or(|from| from != to && to.stronger(from) == to);
         // A column stays as it is, for its index, where both are kept in the same form.
         let differs = !is_column(other) || from.is_some_and(|from| form(from) != form(to));
-        if exact && weaker && differs && !super::scope::is_null(other) {
+        if exact && weaker && differs && !super::infer::is_null(other) {
             *other = cast("__as", widest(to), other.clone());
         } else if to.is_number() && from.is_some_and(SqlType::is_text) {
             *other = cast("__as", to, other.clone());

@@ -16,7 +16,7 @@ use super::{
     elements::{Alteration, Element, IndexElement},
     merge_clauses::Merge,
     parses::as_calls,
-    steps::{Parsed, Script},
+    words::{Parsed, Script},
 };
 use crate::sql::{
     errors::{SqlError, error, not_supported, syntax},

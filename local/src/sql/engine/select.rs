@@ -5,8 +5,8 @@ use sqlparser::ast::{Expr, Query, SelectInto, SelectItem, SetExpr};
 use super::{
     columns::column_part,
     ddl::{already_there, column_twice, quote},
-    dml::into_table,
     nodes::plain,
+    output::into_table,
     scope::{is_temporary, table_name},
     session::Session,
 };

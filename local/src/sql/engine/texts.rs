@@ -148,6 +148,24 @@ pub(super) fn on_text(value: &Value, body: impl FnOnce(&str) -> Value) -> Result
     Ok(if *value == Value::Null { Value::Null } else { body(&text(value)) })
 }
 
+/// So many characters or bytes of a value, from a place on that counts from 1.
+pub(super) fn slice(value: &Value, start: i64, length: i64) -> Answer {
+    if length < 0 {
+        return Err(error(537, "Invalid length parameter passed to the LEFT or SUBSTRING function."));
+    }
+    let within = |count: usize| {
+        let end = start.saturating_add(length).saturating_sub(1).clamp(0, count as i64) as usize;
+        start.saturating_sub(1).clamp(0, end as i64) as usize..end
+    };
+    if let Value::Blob(bytes) = value {
+        return Ok(Value::Blob(bytes[within(bytes.len())].to_vec()));
+    }
+    on_text(value, |t| {
+        let units: Vec<u16> = t.encode_utf16().collect();
+        Value::Text(String::from_utf16_lossy(&units[within(units.len())]))
+    })
+}
+
 fn trimmed(given: Given<'_>, left: bool, right: bool) -> Answer {
     if has_null(given) {
         return Ok(Value::Null);

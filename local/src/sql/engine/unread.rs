@@ -1,6 +1,6 @@
 //! Names the T-SQL statements that `sqlparser` cannot read, so that nobody takes them for a mistake of their own.
 
-use super::steps::Script;
+use super::words::Script;
 use crate::sql::errors::{SqlError, no_option, no_statement};
 
 /// Their bodies run to the end of the batch, or their options in words that look like a statement's start: a

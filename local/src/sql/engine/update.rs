@@ -1,8 +1,7 @@
-//! UPDATE and DELETE: which rows of joined tables they change, and what OUTPUT tells of them.
+//! UPDATE and DELETE: which rows of joined tables they change, and what is asked of them before.
 
-use std::{collections::HashMap, ops::ControlFlow};
+use std::ops::ControlFlow;
 
-use rusqlite::types::Value;
 use sqlparser::{
     ast::{Expr, Ident, ObjectName, Query, SelectItem, SetExpr, TableFactor, TableWithJoins},
     dialect::MsSqlDialect,
@@ -13,14 +12,13 @@ use super::{
     changes::{Change, Set},
     dml::Target,
     nodes::query_of,
-    query::Rows,
+    output::{names_in, output_items, told},
     scope::{TableColumn, last_part, table_name},
     session::Session,
 };
 use crate::sql::{
     convert,
     errors::{SqlError, error, not_supported},
-    tokens::Column,
 };
 
 /// The table that is changed, and the name under which the statement's sources have it.
@@ -265,69 +263,4 @@ pub(super) fn source(name: &str, shown: &str) -> Result<TableWithJoins, SqlError
 
 pub(super) fn aliased(expr: Expr, alias: &str) -> SelectItem {
     SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', alias) }
-}
-
-/// OUTPUT's items with their `*` spelled out.
-pub(super) fn output_items(target: &Target, items: &[SelectItem]) -> Result<Vec<SelectItem>, SqlError> {
-    let mut out = Vec::new();
-    for item in items {
-        match item {
-            SelectItem::QualifiedWildcard(kind, _) => {
-                let table = kind.to_string().trim_end_matches(".*").to_lowercase();
-                out.extend(target.columns.iter().map(|column| {
-                    let parts = vec![Ident::new(table.as_str()), Ident::with_quote('"', &column.name)];
-                    SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts))
-                }));
-            }
-            SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. } => out.push(item.clone()),
-            other => return Err(not_supported(format!("OUTPUT {other}"))),
-        }
-    }
-    Ok(out)
-}
-
-/// Whether an expression names columns of `inserted`, and whether any others.
-fn names_in(expr: &Expr) -> (bool, bool) {
-    let (mut inserted, mut other) = (false, false);
-    let _ = sqlparser::ast::visit_expressions(expr, |found| {
-        match found {
-            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                [table, _] if table.value.eq_ignore_ascii_case("inserted") => inserted = true,
-                _ => other = true,
-            },
-            Expr::Identifier(ident) if !ident.value.starts_with('@') => other = true,
-            _ => {}
-        }
-        ControlFlow::<()>::Continue(())
-    });
-    (inserted, other)
-}
-
-/// OUTPUT's rows: each item from the row as it was before, or as it is now.
-fn told(names: &[String], places: &[(bool, usize)], old: Option<Rows>, new: Rows) -> Rows {
-    let (new_columns, new_rows) = new;
-    let (old_columns, old_rows) = old.unwrap_or_default();
-    let before: HashMap<i64, &Vec<Value>> = old_rows
-        .iter()
-        .filter_map(|row| match row.first() {
-            Some(Value::Integer(rowid)) => Some((*rowid, row)),
-            _ => None,
-        })
-        .collect();
-    let columns = places.iter().zip(names).filter_map(|((after, at), name)| {
-        let column = if *after { new_columns.get(*at) } else { old_columns.get(*at) };
-        column.map(|column| Column { name: name.clone(), ..column.clone() })
-    });
-    let rows = new_rows.iter().map(|row| {
-        let was = match row.first() {
-            Some(Value::Integer(rowid)) => before.get(rowid).copied(),
-            _ => None,
-        };
-        let value = |(after, at): &(bool, usize)| {
-            let row = if *after { Some(row) } else { was };
-            row.and_then(|row| row.get(*at)).cloned().unwrap_or(Value::Null)
-        };
-        places.iter().map(value).collect()
-    });
-    (columns.collect(), rows.collect())
 }
