@@ -87,3 +87,21 @@ async fn what_a_migration_asks_about_constraints_and_columns_is_told() {
     run(&mut sql, "ALTER TABLE t ADD h float DEFAULT 5.5 WITH VALUES, i int NULL DEFAULT 3, j int DEFAULT 4 WITH VALUES").await;
     assert_eq!(rows(&mut sql, "SELECT h, i, j FROM t").await, "5.5, NULL, 4");
 }
+
+#[tokio::test]
+async fn an_identity_ends_with_its_type() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(
+        &mut sql,
+        "CREATE TABLE s (id tinyint IDENTITY(255, 1), n int); INSERT s (n) VALUES (1); \
+         CREATE TABLE b (id bigint IDENTITY PRIMARY KEY, n int); INSERT b (n) VALUES (1); \
+         DBCC CHECKIDENT('b', RESEED, 9223372036854775806); INSERT b (n) VALUES (2)",
+    )
+    .await;
+    assert_eq!(fails(&mut sql, "INSERT s (n) VALUES (2)").await, 220);
+    assert_eq!(rows(&mut sql, "SELECT id FROM b ORDER BY id").await, "1 | 9223372036854775807");
+    assert_eq!(fails(&mut sql, "INSERT b (n) VALUES (3)").await, 2627);
+    run(&mut sql, "DBCC CHECKIDENT('b', RESEED, 9223372036854775807)").await;
+    assert_eq!(rows(&mut sql, "SELECT COUNT(*) FROM b").await, "2");
+}

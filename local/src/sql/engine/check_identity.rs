@@ -92,22 +92,23 @@ impl Session {
             .map_err(|failure| self.told(&failure, &Doing::default()))?;
         let next = self.store.identities().get(&key).copied();
         // A table that never had a row has no current value: a seed is then its first value.
-        let current = next.map(|next| next - increment).or(greatest);
+        let current = next.map(|next| next.saturating_sub(increment)).or(greatest);
         let made = match &check.reseed {
             Reseed::No => None,
             Reseed::ToGreatest => {
                 let behind = greatest.filter(|greatest| {
                     current.is_some_and(|now| if increment < 0 { now > *greatest } else { now < *greatest })
                 });
-                behind.map(|greatest| greatest + increment)
+                behind.map(|greatest| greatest.saturating_add(increment))
             }
             Reseed::To(value) => {
                 let value = convert::text(self.value(value)?.value);
                 let value: i64 = value
                     .parse()
                     .map_err(|_| error(2560, "Parameter 3 is incorrect for this DBCC statement."))?;
-                let never = current.is_none() || current == Some(seed - increment) && greatest.is_none();
-                Some(if never { value } else { value + increment })
+                let never = current.is_none()
+                    || current == Some(seed.saturating_sub(increment)) && greatest.is_none();
+                Some(if never { value } else { value.saturating_add(increment) })
             }
         };
         if let Some(next) = made {

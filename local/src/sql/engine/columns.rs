@@ -191,7 +191,8 @@ impl Session {
                         None => ("1".to_owned(), "1".to_owned()),
                     };
                     type_name.push_str(&format!(" IDENTITY({seed},{increment})"));
-                    default = format!(" DEFAULT ({})", next_identity(table));
+                    let next = next_identity(table);
+                    default = format!(" DEFAULT (__as('{}', {next}))", declared.declared());
                     not_null = true;
                 }
                 ColumnOption::Collation(name) => collation = Some(collation::named(&plain(name))),

@@ -265,7 +265,8 @@ pub(crate) fn register(connection: &Connection, shared: &Shared, live: &Arc<Live
             return Err(Error::UserFunctionError("the identity column was not prepared".into()));
         };
         let value = *next;
-        *next += *increment;
+        // What is beyond the type is refused where the value is stored.
+        *next = next.saturating_add(*increment);
         state.last_identity = Some(value);
         Ok(value)
     })

@@ -71,7 +71,7 @@ impl Session {
         let sql = format!("SELECT {end}({column}) FROM {table}");
         let last: rusqlite::Result<Option<i64>> = self.connection.query_row(&sql, [], |row| row.get(0));
         let last = last.map_err(|failure| self.told(&failure, &Doing::default()))?;
-        Ok(last.map_or(seed, |last| last + increment))
+        Ok(last.map_or(seed, |last| last.saturating_add(increment)))
     }
 
     /// Looks up what IDENT_CURRENT gives for the tables that a statement asks about.
@@ -85,7 +85,7 @@ impl Session {
             let current = match counted {
                 Some((column, (seed, increment))) => {
                     let next = self.next_value(&table, &column.name, (seed, increment))?;
-                    Some(if next == seed { seed } else { next - increment })
+                    Some(if next == seed { seed } else { next.saturating_sub(increment) })
                 }
                 None => None,
             };
