@@ -252,3 +252,41 @@ async fn procedures_tell_of_references_and_indexes() {
         assert_eq!(rows(&mut sql, text).await, expected, "{text}");
     }
 }
+
+#[tokio::test]
+async fn tables_of_one_name_are_told_apart_by_their_schemas() {
+    let azure = azure().await;
+    let mut sql = azure.connect().await;
+    run(&mut sql, "CREATE SCHEMA a").await;
+    run(&mut sql, "CREATE SCHEMA b").await;
+    run(
+        &mut sql,
+        "CREATE TABLE a.t (id int, x int); CREATE TABLE b.t (id int, y decimal(9, 2)); CREATE TABLE t (id int, z int); \
+         INSERT a.t VALUES (1, 10), (2, 20); INSERT b.t VALUES (1, 1.5); INSERT t VALUES (1, 7)",
+    )
+    .await;
+    for (text, expected) in [
+        (
+            "SELECT a.t.x, b.t.y + 1, dbo.t.z FROM a.t JOIN b.t ON A.T.id = b.t.id JOIN t ON dbo.t.id = b.t.id",
+            "10, 2.50, 7",
+        ),
+        (
+            "SELECT a.t.id FROM a.t LEFT JOIN [b].[t] ON a.t.id = b.t.id WHERE b.t.id IS NULL ORDER BY a.t.id",
+            "2",
+        ),
+        ("SELECT a.t.x FROM a.t WHERE EXISTS (SELECT 1 FROM b.t WHERE b.t.id = a.t.id)", "10"),
+        (
+            "UPDATE a.t SET x = b.t.y * 2 OUTPUT inserted.x, b.t.y FROM a.t JOIN b.t ON b.t.id = a.t.id",
+            "3, 1.50",
+        ),
+        ("IF EXISTS (SELECT 1 FROM a.t JOIN b.t ON a.t.id = b.t.id WHERE a.t.x = 3) SELECT 1", "1"),
+        (
+            "UPDATE a.t SET x = (SELECT MAX(b.t.id) FROM b.t WHERE b.t.id <= a.t.id) OUTPUT inserted.x WHERE id = 2",
+            "1",
+        ),
+        ("DELETE a.t OUTPUT deleted.id WHERE NOT EXISTS (SELECT 1 FROM b.t WHERE b.t.id = a.t.id)", "2"),
+        ("DELETE a.t OUTPUT deleted.id FROM a.t, b.t WHERE a.t.id >= b.t.id", "1"),
+    ] {
+        assert_eq!(rows(&mut sql, text).await, expected, "{text}");
+    }
+}

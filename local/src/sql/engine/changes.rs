@@ -13,6 +13,7 @@ use sqlparser::{
 use super::{
     forms::check_change,
     nodes::query_of,
+    same_names::tell_change_apart,
     scope::last_part,
     script::{Action, refused},
     words::{Parsed, Script},
@@ -107,8 +108,9 @@ impl<'a> Script<'a> {
             Vec::new()
         };
         let selection = if self.take("WHERE") { Some(self.expression()?) } else { None };
-        let change = Change { with, top, target, sets, output, from, selection };
+        let mut change = Change { with, top, target, sets, output, from, selection };
         check_change(&change)?;
+        tell_change_apart(&mut change)?;
         Ok(Action::Change(Box::new(change)))
     }
 

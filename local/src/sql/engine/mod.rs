@@ -77,6 +77,7 @@ mod recursion;
 mod references;
 mod rename;
 mod run;
+mod same_names;
 mod schema;
 mod schemas;
 mod scope;

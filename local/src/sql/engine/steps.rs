@@ -8,6 +8,7 @@ use sqlparser::{
 use super::{
     forms,
     recursion::limited,
+    same_names::tell_apart,
     script::{Action, Step, refused},
     words::{Parsed, Script},
 };
@@ -225,6 +226,7 @@ impl Script<'_> {
         match self.parser.try_parse(|parser| parser.parse_statement()) {
             Ok(mut statement) => {
                 forms::check_statement(&statement)?;
+                tell_apart(&mut statement);
                 let end = self.parser.peek_token_ref().span.start;
                 // A hint stands before what follows the statement; the end of the batch has no place.
                 let here = |(at, _): &&(Location, u32)| *at >= start && (end.line == 0 || *at <= end);

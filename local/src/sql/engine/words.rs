@@ -6,7 +6,7 @@ use sqlparser::{
     tokenizer::{Location, Token, Word},
 };
 
-use super::{commands::starts_statement, forms, script::refused};
+use super::{commands::starts_statement, forms, same_names, script::refused};
 use crate::sql::errors::{SqlError, syntax};
 
 pub(super) struct Script<'a> {
@@ -61,8 +61,9 @@ impl<'a> Script<'a> {
 
     pub(super) fn expression(&mut self) -> Parsed<Expr> {
         let line = self.line();
-        let found = self.parser.parse_expr().map_err(|failure| refused(failure, line))?;
+        let mut found = self.parser.parse_expr().map_err(|failure| refused(failure, line))?;
         forms::check(&found)?;
+        same_names::tell_apart(&mut found);
         Ok(found)
     }
 
