@@ -64,8 +64,13 @@ async fn a_lock_timeout_ends_the_wait_as_1222_and_its_transaction_lives_on() {
     let caught = "SET LOCK_TIMEOUT 0; BEGIN TRAN; BEGIN TRY INSERT t VALUES (2) END TRY BEGIN CATCH \
                   SELECT ERROR_NUMBER(), XACT_STATE() END CATCH";
     assert_eq!(rows(&mut second, caught).await, "1222, 1");
+    // A hint says the same for one statement.
+    run(&mut second, "SET LOCK_TIMEOUT -1").await;
+    let text = "BEGIN TRAN; SELECT n FROM t WITH (UPDLOCK, ROWLOCK, NOWAIT)";
+    let refused = tokio::time::timeout(Duration::from_secs(10), fails(&mut second, text)).await;
+    assert_eq!(refused.expect("no waiting"), 1222);
     run(&mut first, "COMMIT").await;
-    run(&mut second, "INSERT t VALUES (2); COMMIT").await;
+    run(&mut second, "INSERT t VALUES (2); COMMIT; COMMIT").await;
     assert_eq!(rows(&mut first, "SELECT n FROM t").await, "1 | 2");
 }
 

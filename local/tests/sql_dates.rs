@@ -14,6 +14,12 @@ async fn dates_are_read_as_us_english_writes_them() {
     )
     .await;
     for (text, expected) in [
+        // A number is days since 1900.
+        (
+            "SELECT CONVERT(varchar(30), DATEADD(month, DATEDIFF(month, 0, CAST('2026-05-17T10:00:00' AS datetime)), 0), 126), \
+             YEAR(0), DATEPART(weekday, 0)",
+            "2026-05-01T00:00:00, 1900, 2",
+        ),
         (
             "SELECT CONVERT(varchar(10), d, 23), CONVERT(varchar(19), m, 120) FROM t",
             "2026-12-31, 2026-12-31 15:45:00",

@@ -64,6 +64,8 @@ async fn json_and_text_become_rows() {
     let mut sql = azure.connect().await;
     people(&mut sql).await;
     for (text, expected) in [
+        (r#"SELECT k, n FROM OPENJSON('{"k":1,"o":{"n":"x"}}') WITH (k int, n nvarchar(5) '$.o.n')"#, "1, x"),
+        (r#"SELECT n FROM OPENJSON('{"o":{"n":"x"}}', '$.o') WITH (n nvarchar(5))"#, "x"),
         (
             r#"SELECT [key], value, type FROM OPENJSON('{"a":1,"b":"x","c":null,"d":[1],"e":true}')"#,
             "a, 1, 2 | b, x, 1 | c, NULL, 0 | d, [1], 4 | e, true, 3",

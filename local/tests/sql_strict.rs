@@ -59,6 +59,11 @@ async fn names_mean_what_they_mean_there() {
         ("SELECT DISTINCT t.a AS x FROM t ORDER BY a", "1"),
         ("SELECT DISTINCT a + 1 FROM t ORDER BY a + 1", "2"),
         ("SELECT oid FROM t ORDER BY oid", "7 | 8"),
+        (
+            "SELECT t.id FROM t GROUP BY t.id HAVING t.id IN (SELECT a FROM t) ORDER BY CASE WHEN t.id IN (SELECT oid FROM t) THEN 1 END",
+            "1",
+        ),
+        ("SELECT COUNT(*), CASE WHEN 1 IN (SELECT a FROM t) THEN 'y' END FROM t", "2, y"),
     ] {
         assert_eq!(rows(&mut sql, text).await, expected, "{text}");
     }
@@ -66,6 +71,7 @@ async fn names_mean_what_they_mean_there() {
         ("SELECT a AS x FROM t WHERE x = 1", 207),
         ("SELECT a + 1 AS x, COUNT(*) FROM t GROUP BY x", 207),
         ("SELECT a, COUNT(*) AS c FROM t GROUP BY a HAVING c > 1", 207),
+        ("SELECT a AS x FROM t ORDER BY x + 1", 207),
         ("SELECT rowid FROM t", 207),
         ("SELECT id FROM t WHERE t._rowid_ = 1", 207),
         ("SELECT oid FROM u", 207),
@@ -142,6 +148,7 @@ async fn other_databases_forms_are_no_syntax() {
         ("VALUES (1)", 156),
         ("DROP TABLE t CASCADE", 156),
         ("SELECT id FROM t LIMIT 1", 102),
+        ("SELECT id FROM t ORDER BY id NULLS FIRST", 102),
         ("SELECT SUBSTR('abc', 1, 1)", 195),
         ("SELECT SUBSTRING('abc' FROM 1 FOR 1)", 156),
         ("SELECT EXTRACT(YEAR FROM GETDATE())", 195),
@@ -157,8 +164,14 @@ async fn other_databases_forms_are_no_syntax() {
 async fn a_clause_that_the_endpoint_does_not_have_is_named() {
     let azure = azure().await;
     let mut sql = azure.connect().await;
-    run(&mut sql, "CREATE TABLE t (a int, s nvarchar(9))").await;
+    run(&mut sql, "CREATE TABLE t (a int, s nvarchar(9)); INSERT t VALUES (1, 'x'), (2, 'y')").await;
+    let one = "DECLARE @s nvarchar(9) = N'<'; SELECT @s = @s + s FROM t WHERE a = 2; SELECT @s";
+    assert_eq!(rows(&mut sql, one).await, "<y");
     for (text, name) in [
+        (
+            "DECLARE @s nvarchar(9) = N''; SELECT @s = @s + s FROM t",
+            "SELECT that gathers several rows in a variable, for which there are STRING_AGG and SUM",
+        ),
         ("SELECT a FROM t GROUP BY a WITH ROLLUP", "GROUP BY with ROLLUP"),
         ("SELECT a FROM t GROUP BY a WITH CUBE", "GROUP BY with CUBE"),
         ("SELECT a FROM t GROUP BY GROUPING SETS ((a), ())", "GROUP BY with GROUPING SETS"),

@@ -32,7 +32,7 @@ fn is_number(value: &Value) -> bool {
 }
 
 /// The moment that so many days after the beginning of 1900 is.
-fn on_day(days: f64) -> Option<Moment> {
+pub(crate) fn on_day(days: f64) -> Option<Moment> {
     let ticks = (days * TICKS_PER_DAY as f64).round();
     let start = Moment { days: Some(DAYS_TO_1900), ticks: Some(0), offset: None };
     // Ten thousand years of ticks are less than an i64 has.

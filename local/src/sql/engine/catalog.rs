@@ -48,6 +48,15 @@ const VIEWS: &[View] = &[
            UNION ALL
            SELECT name, object_id, schema_id, parent_object_id, type, type_desc, 0 FROM "sys.default_constraints""#,
     ),
+    // Without those that keep NULLs alike.
+    (
+        "sys.!indexes",
+        r#"SELECT o.object_id, x.name AS place, substr(x.name, length(o.place) + 4) COLLATE NOCASE AS name,
+                  substr(x.name, length(o.place) + 2, 1) AS kind, x.rowid + 1000 AS id, x.sql
+           FROM sqlite_schema AS x JOIN "sys.!objects" AS o ON o.place = x.tbl_name
+           WHERE x.type = 'index' AND substr(x.name, 1, length(o.place) + 1) = o.place || '!'
+             AND x.name NOT LIKE '%!null'"#,
+    ),
     // With what is known of the type of an expression's column, of which SQLite knows none.
     (
         "sys.!columns",
@@ -146,29 +155,21 @@ const VIEWS: &[View] = &[
     ),
     (
         "sys.indexes",
-        r#"SELECT o.object_id, substr(l.name, length(o.place) + 4) COLLATE NOCASE AS name,
-                  CASE substr(l.name, length(o.place) + 2, 1) WHEN 'P' THEN 1 ELSE s.rowid + 1000 END AS index_id,
-                  CASE substr(l.name, length(o.place) + 2, 1) WHEN 'P' THEN 1 ELSE 2 END AS type,
-                  CASE substr(l.name, length(o.place) + 2, 1) WHEN 'P' THEN 'CLUSTERED' ELSE 'NONCLUSTERED' END
-                    AS type_desc,
-                  l."unique" AS is_unique, substr(l.name, length(o.place) + 2, 1) = 'P' AS is_primary_key,
-                  substr(l.name, length(o.place) + 2, 1) = 'U' AS is_unique_constraint, l.partial AS has_filter,
-                  CASE WHEN l.partial THEN '(' || __bracketed(substr(s.sql, instr(s.sql, ') WHERE ') + 8)) || ')' END
+        r#"SELECT object_id, name, CASE kind WHEN 'P' THEN 1 ELSE id END AS index_id,
+                  CASE kind WHEN 'P' THEN 1 ELSE 2 END AS type,
+                  CASE kind WHEN 'P' THEN 'CLUSTERED' ELSE 'NONCLUSTERED' END AS type_desc,
+                  sql LIKE 'CREATE UNIQUE %' AS is_unique, kind = 'P' AS is_primary_key,
+                  kind = 'U' AS is_unique_constraint, instr(sql, ') WHERE ') > 0 AS has_filter,
+                  CASE WHEN instr(sql, ') WHERE ') THEN '(' || __bracketed(substr(sql, instr(sql, ') WHERE ') + 8)) || ')' END
                     AS filter_definition, 0 AS is_disabled
-           FROM "sys.!objects" AS o JOIN pragma_index_list(o.place) AS l
-                JOIN sqlite_schema AS s ON s.type = 'index' AND s.name = l.name
-           WHERE substr(l.name, 1, length(o.place) + 1) = o.place || '!' AND l.name NOT LIKE '%!null'"#,
+           FROM "sys.!indexes""#,
     ),
     (
         "sys.index_columns",
-        r#"SELECT o.object_id,
-                  CASE substr(l.name, length(o.place) + 2, 1) WHEN 'P' THEN 1 ELSE s.rowid + 1000 END AS index_id,
+        r#"SELECT x.object_id, CASE x.kind WHEN 'P' THEN 1 ELSE x.id END AS index_id,
                   i.seqno + 1 AS index_column_id, i.cid + 1 AS column_id, i.seqno + 1 AS key_ordinal,
                   i."desc" AS is_descending_key, 0 AS is_included_column
-           FROM "sys.!objects" AS o JOIN pragma_index_list(o.place) AS l
-                JOIN sqlite_schema AS s ON s.type = 'index' AND s.name = l.name
-                JOIN pragma_index_xinfo(l.name) AS i
-           WHERE i.key AND substr(l.name, 1, length(o.place) + 1) = o.place || '!' AND l.name NOT LIKE '%!null'"#,
+           FROM "sys.!indexes" AS x JOIN pragma_index_xinfo(x.place) AS i WHERE i.key"#,
     ),
     (
         "sys.key_constraints",

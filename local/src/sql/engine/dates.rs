@@ -4,6 +4,8 @@ use rusqlite::types::Value;
 
 use super::functions::whole;
 use crate::sql::{
+    convert,
+    convert_moment::on_day,
     errors::{SqlError, error},
     moment::{Moment, TICKS_PER_DAY, TICKS_PER_SECOND},
 };
@@ -52,7 +54,8 @@ pub(super) fn moment(value: &Value) -> std::result::Result<Moment, SqlError> {
     let failed = || error(241, "Conversion failed when converting date and/or time from character string.");
     match value {
         Value::Text(text) => Moment::read(text).ok_or_else(failed),
-        _ => Err(failed()),
+        // A number is days since 1900: `DATEADD(day, DATEDIFF(day, 0, at), 0)`.
+        number => convert::float(number).and_then(on_day).ok_or_else(failed),
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Doing {
     pub(crate) spid: u16,
     /// A set operation, whose columns SQLite describes by its first part.
     pub(crate) unites: bool,
+    /// It waits for no lock.
+    pub(crate) no_wait: bool,
 }
 
 impl Doing {

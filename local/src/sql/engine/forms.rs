@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, CastKind, Expr, Insert, JoinConstraint, JoinOperator, Select, SelectItem, SetExpr,
-    Statement, TableWithJoins, UnaryOperator, Visit, Visitor,
+    BinaryOperator, CastKind, Expr, Insert, JoinConstraint, JoinOperator, OrderByKind, Query, Select,
+    SelectItem, SetExpr, Statement, TableWithJoins, UnaryOperator, Visit, Visitor,
 };
 
 use super::{changes::Change, infer::arguments, scope::last_part};
@@ -225,6 +225,17 @@ impl Visitor for Forms {
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<SqlError> {
         flow(Forms::select(select))
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<SqlError> {
+        let terms = match query.order_by.as_ref().map(|order| &order.kind) {
+            Some(OrderByKind::Expressions(terms)) => terms.as_slice(),
+            _ => &[],
+        };
+        flow(match terms.iter().any(|term| term.options.nulls_first.is_some()) {
+            true => Err(syntax("NULLS")),
+            false => Ok(()),
+        })
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<SqlError> {

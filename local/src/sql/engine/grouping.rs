@@ -84,6 +84,17 @@ impl Visitor for Loose<'_> {
         self.inside = self.inside.saturating_sub(1);
         ControlFlow::Continue(())
     }
+
+    // The columns of a subquery, behind IN as elsewhere, are its own.
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.inside += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.inside = self.inside.saturating_sub(1);
+        ControlFlow::Continue(())
+    }
 }
 
 fn column(expr: &Expr) -> Option<String> {

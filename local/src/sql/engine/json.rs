@@ -55,7 +55,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
     entry("json_value", (2, 2), Gives::Type(SqlType::NVarChar(Some(4000))), |v| picked(v, scalar)),
     entry("rows_of_json", (1, 2), LONG, |v| {
-        rows_of(v, |rows| {
+        rows_of(v, false, |rows| {
             let row = |(key, raw): &(String, Box<RawValue>)| {
                 let raw = raw.get();
                 let kind = match raw.as_bytes().first() {
@@ -79,7 +79,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     // Behind the JSON and its path: each column's path, with a `!` before it where the value is to be JSON.
     entry("rows_of_json_with", (3, 1000), LONG, |v| {
         let columns: Vec<String> = v[2..].iter().map(text).collect();
-        rows_of(&v[..2], |rows| {
+        rows_of(&v[..2], true, |rows| {
             let one = |(_, raw): &(String, Box<RawValue>)| {
                 let cells: Result<Vec<String>, SqlError> = columns
                     .iter()
@@ -150,6 +150,7 @@ fn picked(given: Given<'_>, pick: impl Fn(&str) -> Option<String>) -> Answer {
 /// The members or elements at a path, as rows: an array of arrays.
 fn rows_of(
     given: Given<'_>,
+    has_columns: bool,
     body: impl Fn(&[(String, Box<RawValue>)]) -> Result<Vec<String>, SqlError>,
 ) -> Answer {
     if has_null(given) {
@@ -162,7 +163,7 @@ fn rows_of(
             elements(&there).into_iter().enumerate().map(|(at, value)| (at.to_string(), value)).collect()
         }
         // With columns, an object is one row; without, each member is.
-        Some(b'{') if given.len() > 1 && given.get(2).is_some() => vec![("0".to_owned(), raw(&there)?)],
+        Some(b'{') if has_columns => vec![("0".to_owned(), raw(&there)?)],
         Some(b'{') => members(&there),
         _ => Vec::new(),
     };

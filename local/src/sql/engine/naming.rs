@@ -4,8 +4,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, GroupByExpr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias,
-    Value as Literal, visit_expressions,
+    Expr, GroupByExpr, Ident, OrderBy, OrderByKind, Query, SelectItem, SetExpr, TableAlias, Value as Literal,
+    visit_expressions,
 };
 
 use super::{
@@ -14,8 +14,10 @@ use super::{
 };
 use crate::sql::errors::{SqlError, error, invalid_column};
 
-/// Refuses an alias of the select list where only columns can stand: in WHERE, GROUP BY and HAVING.
-pub(super) fn aliases(select: &Select, tables: &Tables) -> Result<(), SqlError> {
+/// Refuses an alias of the select list where only columns can stand: in WHERE, GROUP BY and HAVING, and in ORDER BY
+/// where it is a part of an expression.
+pub(super) fn aliases(query: &Query, tables: &Tables) -> Result<(), SqlError> {
+    let SetExpr::Select(select) = query.body.as_ref() else { return Ok(()) };
     let alias = |item: &SelectItem| match item {
         SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.to_lowercase()),
         _ => None,
@@ -29,7 +31,12 @@ pub(super) fn aliases(select: &Select, tables: &Tables) -> Result<(), SqlError> 
         GroupByExpr::Expressions(groups, _) => groups.as_slice(),
         GroupByExpr::All(_) => &[],
     };
-    for expr in select.selection.iter().chain(groups).chain(&select.having) {
+    let terms = match query.order_by.as_ref().map(|order| &order.kind) {
+        Some(OrderByKind::Expressions(terms)) => terms.as_slice(),
+        _ => &[],
+    };
+    let sorted = terms.iter().map(|term| &term.expr).filter(|term| !matches!(term, Expr::Identifier(_)));
+    for expr in select.selection.iter().chain(groups).chain(&select.having).chain(sorted) {
         let found = visit_expressions(expr, |expr| match expr {
             Expr::Identifier(name)
                 if aliases.contains(&name.value.to_lowercase()) && !tables.has_column(&name.value) =>

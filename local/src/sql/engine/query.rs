@@ -1,5 +1,7 @@
 //! Queries: translated, run, and their rows with the types of their columns.
 
+use std::time::Duration;
+
 use rusqlite::types::Value;
 use sqlparser::ast::{Query, SetExpr};
 
@@ -86,14 +88,20 @@ impl Session {
         Ok(Translated {
             sql: query.to_string(),
             columns,
-            doing: Doing { verb: "SELECT", written, unites, ..Doing::default() },
+            doing: Doing { verb: "SELECT", written, unites, no_wait: translator.no_wait, ..Doing::default() },
             locks: translator.locks,
         })
     }
 
     /// Reads all rows, where the transaction stands.
     pub(crate) fn fetch(&mut self, translated: &Translated) -> Result<Rows, SqlError> {
-        self.before_read(translated.locks)?;
+        let patience = self.options.lock_timeout;
+        if translated.doing.no_wait {
+            self.options.lock_timeout = Some(Duration::ZERO);
+        }
+        let ready = self.before_read(translated.locks);
+        self.options.lock_timeout = patience;
+        ready?;
         self.query(translated)
     }
 

@@ -1,6 +1,8 @@
 //! SELECT: to the client, into variables, or into a new table.
 
-use sqlparser::ast::{Expr, Query, SelectInto, SelectItem, SetExpr};
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, Query, SelectInto, SelectItem, SetExpr, visit_expressions};
 
 use super::{
     columns::column_part,
@@ -12,7 +14,7 @@ use super::{
 };
 use crate::sql::{
     convert,
-    errors::{SqlError, error},
+    errors::{SqlError, error, not_supported},
 };
 
 /// `SELECT @a = …, @b = …`: the variables and their expressions.
@@ -44,6 +46,14 @@ pub(super) fn assignments(query: &Query) -> Result<Option<Vec<(String, Expr)>>, 
             Err(error(141, message))
         }
     }
+}
+
+fn names_variable(expr: &Expr, name: &str) -> bool {
+    let found = visit_expressions(expr, |expr| match expr {
+        Expr::Identifier(ident) if ident.value.eq_ignore_ascii_case(name) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
 }
 
 impl Session {
@@ -115,6 +125,12 @@ impl Session {
         }
         let translated = self.translate_query(&query)?;
         let (_, rows) = self.fetch(&translated)?;
+        // On SQL Server, each row would see what the one before it left there.
+        if rows.len() > 1 && assigned.iter().any(|(name, expr)| names_variable(expr, name)) {
+            return Err(not_supported(
+                "SELECT that gathers several rows in a variable, for which there are STRING_AGG and SUM",
+            ));
+        }
         self.row_count = rows.len() as i64;
         // The last row's values stay.
         if let Some(row) = rows.into_iter().last() {

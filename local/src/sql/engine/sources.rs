@@ -38,6 +38,7 @@ impl Translator<'_> {
                 go_by_last_part(name, alias);
                 for hint in with_hints.drain(..) {
                     let hint = hint.to_string().to_uppercase().replace('"', "");
+                    self.no_wait |= hint == "NOWAIT";
                     self.locks |=
                         ["UPDLOCK", "XLOCK", "TABLOCKX", "HOLDLOCK", "SERIALIZABLE"].contains(&hint.as_str());
                 }

@@ -30,6 +30,8 @@ pub(crate) struct Translator<'a> {
     pub(crate) changed: bool,
     /// A hint asks for locks that a plain read does not take.
     pub(crate) locks: bool,
+    /// A hint asks not to wait for them.
+    pub(crate) no_wait: bool,
     /// The sources whose columns are places in an array.
     pub(crate) applied: Vec<Applied>,
 }
@@ -38,7 +40,15 @@ type Flow = ControlFlow<SqlError>;
 
 impl<'a> Translator<'a> {
     pub(crate) fn new(tables: &'a Tables, variables: &'a Variables, standing: &'a Standing) -> Self {
-        Translator { tables, variables, standing, changed: false, locks: false, applied: Vec::new() }
+        Translator {
+            tables,
+            variables,
+            standing,
+            changed: false,
+            locks: false,
+            no_wait: false,
+            applied: Vec::new(),
+        }
     }
 }
 
@@ -118,6 +128,7 @@ impl VisitorMut for Translator<'_> {
         let mut checked = ctes.map(|cte| naming::derived_columns(&cte.query, &cte.alias));
         let checked = checked.find(Result::is_err).unwrap_or(Ok(()));
         let checked = checked.and_then(|()| naming::distinct_order(query));
+        let checked = checked.and_then(|()| naming::aliases(query, self.tables));
         let checked = checked.and_then(|()| super::grouping::check_order(query));
         flow(
             checked
@@ -127,8 +138,7 @@ impl VisitorMut for Translator<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> Flow {
-        let checked = naming::aliases(select, self.tables).and_then(|()| super::grouping::check(select));
-        flow(checked.and_then(|()| self.find_applied(select)))
+        flow(super::grouping::check(select).and_then(|()| self.find_applied(select)))
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> Flow {
