@@ -146,23 +146,6 @@ async fn an_expression_has_its_type_in_a_table_a_view_and_a_result() {
 }
 
 #[tokio::test]
-async fn constraints_are_objects_of_their_tables() {
-    let azure = azure().await;
-    let mut sql = azure.connect().await;
-    run(
-        &mut sql,
-        "CREATE TABLE p (id int CONSTRAINT PK_p PRIMARY KEY); CREATE TABLE t (id int CONSTRAINT DF_t DEFAULT 1 \
-         CONSTRAINT UQ_t UNIQUE, p int CONSTRAINT FK_t FOREIGN KEY REFERENCES p (id), CONSTRAINT CK_t CHECK (id > 0))",
-    )
-    .await;
-    let text =
-        "SELECT name, type, type_desc FROM sys.objects WHERE parent_object_id = OBJECT_ID('t') ORDER BY name";
-    let expected = "CK_t, C , CHECK_CONSTRAINT | DF_t, D , DEFAULT_CONSTRAINT | FK_t, F , FOREIGN_KEY_CONSTRAINT | \
-                    UQ_t, UQ, UNIQUE_CONSTRAINT";
-    assert_eq!(rows(&mut sql, text).await, expected);
-}
-
-#[tokio::test]
 async fn indexes_may_be_part_of_a_table_and_have_a_filter() {
     let azure = azure().await;
     let mut sql = azure.connect().await;

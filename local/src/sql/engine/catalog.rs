@@ -108,7 +108,7 @@ const VIEWS: &[View] = &[
     (
         "sys.computed_columns",
         r#"SELECT o.object_id, c.name COLLATE NOCASE AS name, c.cid + 1 AS column_id, 1 AS is_computed,
-                  c.hidden = 3 AS is_persisted, NULL AS definition
+                  __is_persisted(o.sql, c.name) AS is_persisted, '(' || __computed(o.sql, c.name) || ')' AS definition
            FROM "sys.!objects" AS o JOIN pragma_table_xinfo(o.place) AS c WHERE c.hidden IN (2, 3)"#,
     ),
     (
@@ -116,7 +116,7 @@ const VIEWS: &[View] = &[
         r#"SELECT coalesce(__default_name(o.sql, c.name), 'DF__' || o.name || '__' || c.name) COLLATE NOCASE AS name,
                   o.object_id * 1000 + 500000000 + c.cid AS object_id, o.object_id AS parent_object_id,
                   c.cid + 1 AS parent_column_id, o.schema_id, 'D' AS type, 'DEFAULT_CONSTRAINT' AS type_desc,
-                  '(' || c.dflt_value || ')' AS definition
+                  '(' || __as_written(c.dflt_value) || ')' AS definition
            FROM "sys.!objects" AS o JOIN pragma_table_xinfo(o.place) AS c
            WHERE c.dflt_value IS NOT NULL AND NOT instr(c.type, 'IDENTITY(')"#,
     ),

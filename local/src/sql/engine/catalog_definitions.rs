@@ -3,7 +3,9 @@
 use rusqlite::types::Value;
 
 use super::{
-    definitions::{Note, bracketed, checks, default_name, reference_name},
+    definitions::{
+        Note, as_written, bracketed, checks, computed, default_name, is_persisted, reference_name,
+    },
     functions::{text, whole},
     library::{Answer, Given},
     names::type_shape,
@@ -27,6 +29,9 @@ pub(super) const ENTRIES: &[(&str, i32, Body)] = &[
     ("__view_definition", 1, |v| {
         Ok(Note::read(&text(&v[0])).map_or_else(|| v[0].clone(), |note| Value::Text(note.definition)))
     }),
+    ("__as_written", 1, |v| on_text(&v[0], |sql| Value::Text(as_written(sql).to_owned()))),
+    ("__computed", 2, |v| Ok(computed(&text(&v[0]), &text(&v[1])).map_or(Value::Null, Value::Text))),
+    ("__is_persisted", 2, |v| Ok(Value::Integer(is_persisted(&text(&v[0]), &text(&v[1])).into()))),
     ("__bracketed", 1, |v| on_text(&v[0], |sql| Value::Text(bracketed(sql)))),
     ("__checks", 1, |v| {
         on_text(&v[0], |sql| {

@@ -21,7 +21,7 @@ pub(super) const VIEWS: &[View] = &[
         "INFORMATION_SCHEMA.COLUMNS",
         r#"SELECT __database() AS TABLE_CATALOG, c.schema_name AS TABLE_SCHEMA, c.table_name AS TABLE_NAME,
                   c.name AS COLUMN_NAME, c.cid + 1 AS ORDINAL_POSITION,
-                  CASE WHEN NOT instr(c.type, 'IDENTITY(') THEN '(' || c.dflt_value || ')' END AS COLUMN_DEFAULT,
+                  CASE WHEN NOT instr(c.type, 'IDENTITY(') THEN '(' || __as_written(c.dflt_value) || ')' END AS COLUMN_DEFAULT,
                   CASE WHEN c.required THEN 'NO' ELSE 'YES' END AS IS_NULLABLE,
                   __type_name(c.type) AS DATA_TYPE, __type_length(c.type) AS CHARACTER_MAXIMUM_LENGTH,
                   CASE WHEN t.max_length <= 17 AND t.precision > 0 AND t.name NOT LIKE '%date%' AND t.name <> 'time'

@@ -8,6 +8,7 @@ use super::{
     collation,
     constraints::index_columns,
     ddl::quote,
+    definitions::{PERSISTED, with_written},
     elements::{Element, IndexElement},
     identity::next_identity,
     nodes::{cast, plain},
@@ -82,8 +83,8 @@ impl Session {
                 let part = self.column(table, column, in_key, made)?;
                 made.columns.push(part);
             }
-            Element::Computed { name, value } => {
-                let (value, found) = self.standalone(value, &made.known)?;
+            Element::Computed { name, value: written, persisted } => {
+                let (value, found) = self.standalone(written, &made.known)?;
                 let (column, value) = match found {
                     Some(found) => {
                         let type_name = found.declared().to_uppercase();
@@ -93,7 +94,9 @@ impl Session {
                     None => (quote(&name.value), value),
                 };
                 made.known.push(TableColumn { own: true, ..TableColumn::named(&name.value, found) });
-                made.columns.push(format!("{column} GENERATED ALWAYS AS ({value}) VIRTUAL"));
+                let value = with_written(&value.to_string(), written);
+                let end = if *persisted { PERSISTED } else { "" };
+                made.columns.push(format!("{column} GENERATED ALWAYS AS ({value}){end} VIRTUAL"));
             }
             // Filled once the column is there.
             Element::Fill(_) => {}

@@ -5,6 +5,7 @@ use sqlparser::ast::{Expr, ForeignKeyConstraint, Ident, IndexColumn, ObjectName,
 
 use super::{
     ddl::quote,
+    definitions::with_written,
     elements::IndexElement,
     failures::Doing,
     infer::infer,
@@ -73,7 +74,7 @@ impl Session {
         declared: SqlType,
         value: &Expr,
     ) -> Result<String, SqlError> {
-        let value = self.default(declared, value)?;
+        let value = with_written(&self.default(declared, value)?, value);
         let name = constraint_name("DF", &format!("{table}__{}", column.value), name);
         Ok(format!(" {name}DEFAULT ({value})"))
     }

@@ -1,6 +1,7 @@
 //! What SQLite's text of an object tells beyond SQLite: the names of a table's constraints, the types of a view's columns.
 
 use serde::{Deserialize, Serialize};
+use sqlparser::ast::{Expr, Value as Literal};
 
 use super::{schema::Definition, switched::text_of_off};
 use crate::sql::types::SqlType;
@@ -80,6 +81,43 @@ pub(super) struct Note {
 }
 
 const NOTE: &str = "/*note:";
+
+/// What begins the comment that keeps an expression as it was written, behind what SQLite has of it.
+const WRITTEN: &str = " /*tsql:";
+
+/// An expression of the schema with its T-SQL behind it.
+pub(super) fn with_written(value: &str, written: &Expr) -> String {
+    // Numbers stand in brackets in the catalog.
+    let shown = match written {
+        Expr::Value(found) if matches!(found.value, Literal::Number(..)) => format!("({written})"),
+        Expr::Nested(inner) => return with_written(value, inner),
+        _ => written.to_string(),
+    };
+    format!("{value}{WRITTEN}{}*/", shown.replace("*/", "* /"))
+}
+
+/// The T-SQL behind an expression of the schema, or that itself.
+pub(super) fn as_written(kept: &str) -> &str {
+    kept.split_once(WRITTEN).map_or(kept, |(_, rest)| rest.split_once("*/").map_or(rest, |(text, _)| text))
+}
+
+/// How a computed column was written.
+pub(super) fn computed(sql: &str, column: &str) -> Option<String> {
+    let mut definition = Definition::parse(sql)?;
+    let part = definition.column(column)?;
+    part.contains(WRITTEN).then(|| as_written(part).to_owned())
+}
+
+/// Whether a computed column was made PERSISTED.
+pub(super) fn is_persisted(sql: &str, column: &str) -> bool {
+    let definition = Definition::parse(sql);
+    definition
+        .and_then(|mut definition| definition.column(column).map(|part| part.contains(PERSISTED)))
+        .unwrap_or(false)
+}
+
+/// What marks a computed column that is PERSISTED: SQLite computes it where it is asked for all the same.
+pub(super) const PERSISTED: &str = " /*persisted*/";
 
 impl Note {
     pub(super) fn of(types: impl Iterator<Item = Option<SqlType>>, definition: String) -> Self {

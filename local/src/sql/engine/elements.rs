@@ -19,6 +19,7 @@ pub(crate) enum Element {
     Computed {
         name: Ident,
         value: Expr,
+        persisted: bool,
     },
     Constraint(Box<TableConstraint>),
     Default {
@@ -90,10 +91,11 @@ impl Script<'_> {
             let name = self.sql(Parser::parse_identifier)?;
             self.parser.advance_token();
             let value = self.expression()?;
-            if self.take("PERSISTED") && self.take("NOT") {
+            let persisted = self.take("PERSISTED");
+            if persisted && self.take("NOT") {
                 self.expect("NULL")?;
             }
-            Element::Computed { name, value }
+            Element::Computed { name, value, persisted }
         } else {
             Element::Column(Box::new(self.sql(Parser::parse_column_def)?))
         };

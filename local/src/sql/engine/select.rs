@@ -7,10 +7,12 @@ use sqlparser::ast::{Expr, Query, SelectInto, SelectItem, SetExpr, visit_express
 use super::{
     columns::column_part,
     ddl::{already_there, column_twice, quote},
+    described::projection,
     nodes::plain,
     output::into_table,
     scope::{is_temporary, table_name},
     session::Session,
+    single::first,
 };
 use crate::sql::{
     convert,
@@ -61,9 +63,8 @@ impl Session {
         if let Some(assigned) = assignments(query)? {
             return self.select_into_variables(query, &assigned);
         }
-        if let SetExpr::Select(select) = query.body.as_ref()
-            && let Some(into) = &select.into
-        {
+        // Of a set operation, the first part says it.
+        if let Some(into) = projection(&query.body).and_then(|select| select.into.as_ref()) {
             return self.select_into(query, into);
         }
         let translated = self.translate_query(query)?;
@@ -82,7 +83,7 @@ impl Session {
     fn select_into(&mut self, query: &Query, into: &SelectInto) -> Result<(), SqlError> {
         let (name, _) = into_table(into)?;
         let mut query = query.clone();
-        if let SetExpr::Select(select) = query.body.as_mut() {
+        if let Some(select) = first(&mut query.body) {
             select.into = None;
         }
         let translated = self.translate_query(&query)?;

@@ -32,7 +32,7 @@ fn gives_one(query: &Query) -> bool {
 }
 
 /// The SELECT that names a query's columns.
-fn first(body: &mut SetExpr) -> Option<&mut Select> {
+pub(super) fn first(body: &mut SetExpr) -> Option<&mut Select> {
     match body {
         SetExpr::Select(select) => Some(select),
         SetExpr::SetOperation { left, .. } => first(left),
