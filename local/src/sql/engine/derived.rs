@@ -3,13 +3,12 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias,
-    TableFactor, TableWithJoins, Visit, Visitor,
+    Expr, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, TableAlias, TableFactor,
+    TableWithJoins, Visit, Visitor,
 };
 
 use super::{
-    described::{Described, name, strongest},
-    infer::{infer, is_null},
+    described::{Described, columns},
     scope::{TableColumn, Tables, Variables, last_part},
 };
 use crate::sql::types::SqlType;
@@ -63,6 +62,15 @@ fn shown(source: &TableFactor) -> Option<String> {
     }
 }
 
+/// The names of a SELECT's sources in their order; `None` for one that has none.
+fn sources(select: &Select) -> Vec<Option<String>> {
+    let joined = |from: &TableWithJoins| {
+        let joins: Vec<_> = from.joins.iter().map(|join| shown(&join.relation)).collect();
+        [shown(&from.relation)].into_iter().chain(joins).collect::<Vec<_>>()
+    };
+    select.from.iter().flat_map(joined).collect()
+}
+
 impl Tables {
     /// Learns the columns of common table expressions and derived tables, once the tables are known.
     pub(crate) fn derive(&mut self, node: &impl Visit, variables: &Variables) {
@@ -87,14 +95,10 @@ impl Tables {
 
     /// Those of a SELECT's own sources: a name is one of theirs, before it is one of another part of the statement.
     pub(crate) fn of_sources(&self, select: &Select) -> Tables {
-        let joined = |from: &TableWithJoins| {
-            let joins: Vec<_> = from.joins.iter().filter_map(|join| shown(&join.relation)).collect();
-            shown(&from.relation).into_iter().chain(joins).collect::<Vec<_>>()
-        };
         let one = |source: String| {
             self.found.iter().rfind(|(known, _)| known.eq_ignore_ascii_case(&source)).cloned()
         };
-        Tables { found: select.from.iter().flat_map(joined).filter_map(one).collect(), ..Tables::default() }
+        Tables { found: sources(select).into_iter().flatten().filter_map(one).collect(), ..Tables::default() }
     }
 
     /// The columns that a `*` stands for, or the `*` of one table; `None` where a table is not known.
@@ -110,12 +114,8 @@ impl Tables {
             }
             _ => return None,
         };
-        let joined = |from: &TableWithJoins| {
-            let joins: Vec<_> = from.joins.iter().map(|join| shown(&join.relation)).collect();
-            [shown(&from.relation)].into_iter().chain(joins).collect::<Vec<_>>()
-        };
         let mut columns = Vec::new();
-        for source in select.from.iter().flat_map(joined) {
+        for source in sources(select) {
             let source = source?;
             if wanted.as_ref().is_some_and(|wanted| !wanted.eq_ignore_ascii_case(&source)) {
                 continue;
@@ -131,43 +131,11 @@ impl Tables {
 
     /// The columns of a query, where its form tells their types.
     fn columns_of(&self, query: &Query, names: &[Ident], variables: &Variables) -> Vec<TableColumn> {
-        let described = self.described(&query.body, variables).unwrap_or_default();
+        // As it is written: it is not translated yet.
+        let described = columns(&query.body, &query.body, self, variables).unwrap_or_default();
         let named = |(at, (name, found)): (usize, &Described)| {
             TableColumn::named(names.get(at).map_or(name, |name| &name.value), *found)
         };
         described.iter().enumerate().map(named).collect()
-    }
-
-    /// The names of the first of a set operation's parts, or none of VALUES, and of each column the strongest type.
-    fn described(&self, body: &SetExpr, variables: &Variables) -> Option<Vec<Described>> {
-        let of = |expr: &Expr| if is_null(expr) { None } else { infer(expr, self, variables) };
-        match body {
-            SetExpr::Values(values) => {
-                let row = |row: &[Expr]| row.iter().map(|expr| (String::new(), of(expr))).collect();
-                values.rows.iter().map(|content| row(&content.content)).reduce(strongest)
-            }
-            SetExpr::Select(select) => {
-                let mut columns = Vec::new();
-                let own = self.of_sources(select);
-                let of = |expr: &Expr| {
-                    if is_null(expr) { None } else { infer(expr, &own, variables).or_else(|| of(expr)) }
-                };
-                for item in &select.projection {
-                    match item {
-                        SelectItem::ExprWithAlias { expr, .. } | SelectItem::UnnamedExpr(expr) => {
-                            columns.push((name(item).unwrap_or_default(), of(expr)));
-                        }
-                        wildcard => columns.extend(self.behind_star(select, wildcard)?),
-                    }
-                }
-                Some(columns)
-            }
-            SetExpr::SetOperation { left, right, .. } => {
-                let left = self.described(left, variables)?;
-                Some(strongest(left, self.described(right, variables).unwrap_or_default()))
-            }
-            SetExpr::Query(query) => self.described(&query.body, variables),
-            _ => None,
-        }
     }
 }

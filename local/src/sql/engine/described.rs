@@ -23,7 +23,7 @@ pub(super) fn projection(body: &SetExpr) -> Option<&Select> {
 }
 
 /// The name of a result's column; `None` for a `*`, which hides how many there are.
-pub(super) fn name(item: &SelectItem) -> Option<String> {
+fn name(item: &SelectItem) -> Option<String> {
     match item {
         SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
         SelectItem::UnnamedExpr(Expr::Identifier(ident)) if !ident.value.starts_with('@') => {
@@ -76,13 +76,18 @@ pub(super) fn columns(
         (SetExpr::Query(written), SetExpr::Query(made)) => {
             columns(&written.body, &made.body, tables, variables)
         }
+        (_, SetExpr::Values(values)) => {
+            let of = |expr: &Expr| if is_null(expr) { None } else { infer(expr, tables, variables) };
+            let row = |row: &[Expr]| row.iter().map(|expr| (String::new(), of(expr))).collect();
+            values.rows.iter().map(|content| row(&content.content)).reduce(strongest)
+        }
         // A part in brackets became a source.
         _ => None,
     }
 }
 
 /// The columns of two results that become one: the first's names, and the stronger of both types.
-pub(super) fn strongest(first: Vec<Described>, second: Vec<Described>) -> Vec<Described> {
+fn strongest(first: Vec<Described>, second: Vec<Described>) -> Vec<Described> {
     let others = second.into_iter().map(|(_, found)| found).chain(std::iter::repeat(None));
     let stronger = |((name, found), other): (Described, Option<SqlType>)| {
         (name, found.zip(other).map(|(found, other)| found.stronger(other)).or(found).or(other))
