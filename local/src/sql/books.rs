@@ -11,7 +11,7 @@ use std::{
 
 use tokio_rustls::rustls::ServerConfig;
 
-use super::{
+use crate::sql::{
     engine::Store,
     faults::{Faults, Stage, Standing, Trouble},
     server::SqlOptions,

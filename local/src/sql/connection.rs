@@ -4,13 +4,15 @@ use std::{io, sync::Arc};
 
 use tokio_rustls::server::TlsStream;
 
-use super::{
+use crate::sql::{
     books::Shared,
     faults::{Stage, Trouble},
-    packet::{Message, PacketReader, kind, write_message},
-    tls::PreloginStream,
+    login::tls::PreloginStream,
     trouble::{OnSocket, meet},
-    wire::Malformed,
+    wire::{
+        Malformed,
+        packet::{Message, PacketReader, kind, write_message},
+    },
 };
 
 pub(crate) fn wrong(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {

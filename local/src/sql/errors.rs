@@ -1,6 +1,6 @@
 //! SQL Server's errors: their numbers, texts, classes and states.
 
-use super::reserved::is_reserved;
+use crate::sql::reserved::is_reserved;
 
 /// An error or a message, as SQL Server reports it (MS-TDS 2.2.7.10).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

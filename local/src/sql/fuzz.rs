@@ -18,15 +18,19 @@ use proptest::{collection::vec, prelude::*};
 use rusqlite::types::Value;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{
-    decode::read_typed,
-    encode::{write_type, write_value},
+use crate::sql::{
     engine::script::parse,
-    login7::{Federation, Login7, federated_token},
-    packet::{HEADER, Message, PacketReader, packets},
-    prelogin::Prelogin,
-    request::{Parameter, Request},
-    wire::Bytes,
+    login::{
+        login7::{Federation, Login7, federated_token},
+        prelogin::Prelogin,
+    },
+    wire::{
+        Bytes,
+        decode::read_typed,
+        encode::{write_type, write_value},
+        packet::{HEADER, Message, PacketReader, packets},
+        request::{Parameter, Request},
+    },
 };
 use changes::{changed, changes};
 use messages::{login, prelogin, request, typed};

@@ -8,7 +8,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::{
+use crate::sql::{
     books::{Counts, SessionRecord, Shared},
     connection::Door,
     engine::Database,

@@ -9,18 +9,20 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{
+use crate::sql::{
     books::Shared,
     connection::{Connection, Door, Wire, wrong},
     engine::Engine,
     errors::error,
     faults::{Stage, Trouble},
     login::log_in,
-    packet::{Message, kind},
-    request::Request,
     socket::Socket,
-    tokens::{Done, Tokens},
     trouble::{meet, meet_at_close},
+    wire::{
+        packet::{Message, kind},
+        request::Request,
+        tokens::{Done, Tokens},
+    },
 };
 
 /// From the first byte to the login; a client that only connects holds nothing for longer.

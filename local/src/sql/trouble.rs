@@ -6,10 +6,10 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::{
+use crate::sql::{
     faults::{LONGEST_STALL, Trouble},
+    login::tls::PreloginStream,
     socket::Socket,
-    tls::PreloginStream,
 };
 
 /// What a proxy says that takes the client for a browser.

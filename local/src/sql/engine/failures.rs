@@ -4,10 +4,15 @@ use rusqlite::{Connection, Error, ErrorCode, ffi};
 
 use sqlparser::ast::Ident;
 
-use super::{definitions::checks, schemas::with_schema, scope::table_columns, unique::not_unique};
-use crate::sql::errors::{
-    SqlError, deadlock, error, invalid_column, invalid_object, lock_timeout, not_supported, syntax,
-    undeclared_table,
+use crate::sql::{
+    engine::{
+        ddl::{definitions::checks, schemas::with_schema, unique::not_unique},
+        translate::scope::table_columns,
+    },
+    errors::{
+        SqlError, deadlock, error, invalid_column, invalid_object, lock_timeout, not_supported, syntax,
+        undeclared_table,
+    },
 };
 
 /// What was being done, for the messages that say it.

@@ -1,107 +1,20 @@
 //! The engine: one thread and one SQLite connection for each session, so that a lock that is waited for holds up
 //! nobody else.
+//!
+//! A request is answered by its `session`. Its text is cut into steps by `script`, which runs them one after another;
+//! the statements among them are those of `ddl` and `dml`, and the queries of `query`. Each of them has its names,
+//! expressions and limits rewritten by `translate` into SQLite's SQL, whose `functions` and views of the `catalog` are
+//! told to each connection before. What SQLite then says against it, `failures` tells as SQL Server would.
 
-mod adapted;
-mod aggregates;
-mod alter;
-mod alter_columns;
-mod answer;
-mod applocks;
-mod apply;
-mod arithmetic;
-mod bits;
-mod bulk;
-mod calendar;
-mod calls;
 mod catalog;
-mod catalog_definitions;
-mod catalog_functions;
-mod catalog_information;
-mod catalog_procedures;
-mod chains;
-mod changes;
-mod check_identity;
-mod collation;
-mod columns;
-mod commands;
-mod constraints;
-mod counts;
-mod database;
-mod dates;
 mod ddl;
-mod definitions;
-mod derived;
-mod described;
 mod dml;
-mod elements;
-mod evaluate;
-mod expressions;
 mod failures;
-mod for_json;
-mod format;
-mod forms;
 mod functions;
-mod grouping;
-mod identity;
-mod infer;
-mod insert;
-mod interrupt;
-mod json;
-mod json_path;
-mod library;
-mod like;
-mod limits;
-mod live;
-mod locks;
-mod maths;
-mod merge;
-mod merge_clauses;
-mod merge_decisions;
-mod merge_output;
-mod moved_keys;
-mod names;
-mod naming;
-mod nodes;
-mod operators;
-mod options;
-mod output;
-mod parsed;
-mod parses;
-mod precision;
-mod prepared;
-mod procedures;
-mod properties;
 mod query;
-mod ranked;
-mod recursion;
-mod references;
-mod rename;
-mod run;
-mod same_names;
-mod schema;
-mod schemas;
-mod scope;
 pub(crate) mod script;
-mod select;
 mod session;
-mod session_context;
-mod settings;
-mod single;
-mod sources;
-mod standing;
-mod steps;
-mod storage;
-mod styles;
-mod switched;
-mod texts;
-mod transaction;
 mod translate;
-mod type_info;
-mod unique;
-mod unread;
-mod update;
-mod views;
-mod words;
 
 use std::{
     io,
@@ -111,13 +24,13 @@ use std::{
 
 use tokio::sync::oneshot;
 
-pub use database::Database;
-pub(crate) use database::Store;
-use interrupt::Interrupt;
 use session::Session;
 pub(crate) use session::Who;
+pub use session::database::Database;
+pub(crate) use session::database::Store;
+use session::interrupt::Interrupt;
 
-use super::{packet::Reset, request::Request};
+use super::wire::{packet::Reset, request::Request};
 
 struct Job {
     request: Request,
